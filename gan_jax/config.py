@@ -1,0 +1,162 @@
+"""Experiment configs: found, overridden from the command line, checked, written to and compared with a workdir.
+
+A config is a Python file with `get_config(argument="") -> ConfigDict`; the ConfigDict has the sections of `SECTIONS`
+and is locked, so a misspelt key fails at once.
+"""
+
+import ast
+import difflib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from gan_jax.errors import ConfigError
+
+SECTIONS = (
+    "recipe",
+    "model",
+    "players",
+    "phases",
+    "ema",
+    "data",
+    "mesh",
+    "precision",
+    "train",
+    "report",
+    "evaluate",
+    "seed",
+)
+DEFAULT = "configs/biggan_digits.py"
+# What may differ when a workdir is taken up again.
+FREE_ON_RESUME = ("mesh.", "report.", "evaluate.", "train.length", "train.unroll", "train.compilation_cache")
+
+
+def load(spec: str, overrides: list[str] = ()) -> ConfigDict:
+    """The config of `FILE.py` or `FILE.py:ARGUMENT`, with overrides such as "players.generator.learning_rate=1e-4".
+
+    A relative path is looked up in the current folder, then beside the package.
+
+    Raises:
+        ConfigError: no such file, not a config, or an override that does not fit.
+    """
+    name, _, argument = spec.partition(":")
+    path = _find(name)
+    module_spec = importlib.util.spec_from_file_location(f"gan_jax_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{path} has no function get_config: it is not an experiment config")
+    try:
+        config = module.get_config(argument) if argument else module.get_config()
+    except TypeError as error:
+        raise ConfigError(f"{path}: get_config does not take the argument {argument!r}: {error}") from error
+    return finish(config, overrides)
+
+
+def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
+    """Checks the sections, applies overrides and locks."""
+    missing, unknown = set(SECTIONS) - set(config), set(config) - set(SECTIONS)
+    if missing or unknown:
+        raise ConfigError(f"the config lacks sections {sorted(missing)} and has unknown ones {sorted(unknown)}")
+    for override in overrides:
+        key, _, text = override.partition("=")
+        _set(config, key, text)
+    return config.lock()
+
+
+def read(workdir: Path, overrides: list[str] = ()) -> ConfigDict:
+    """The resolved config of a workdir.
+
+    Raises:
+        ConfigError: the folder has no readable config.json.
+    """
+    path = Path(workdir) / "config.json"
+    try:
+        return finish(ConfigDict(_lists_to_tuples(json.loads(path.read_text()))), overrides)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{workdir} is no workdir: it has no config.json (train one with gan-jax train)") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from error
+
+
+def to_json(config: ConfigDict) -> str:
+    return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def flat(config: ConfigDict) -> dict[str, Any]:
+    """`{"players.generator.learning_rate": value, ...}` with JSON's types: tuples become lists."""
+    out = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            out[prefix] = value
+
+    walk("", json.loads(to_json(config)))
+    return out
+
+
+def changes(old: ConfigDict, new: ConfigDict) -> list[str]:
+    """One text for every field that differs and must not differ on resume."""
+    before, after = flat(old), flat(new)
+    return [
+        f"config.{key} is {after.get(key, 'absent')!r} but {before.get(key, 'absent')!r} in the workdir"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not key.startswith(FREE_ON_RESUME)
+    ]
+
+
+def _find(name: str) -> Path:
+    beside_package = Path(__file__).resolve().parent.parent / name
+    for path in (Path(name).resolve(), beside_package):
+        if path.is_file():
+            return path
+    known = sorted(str(p.name) for p in beside_package.parent.glob("*.py"))
+    close = difflib.get_close_matches(Path(name).name, known)
+    hint = f"; did you mean {beside_package.parent.name}/{close[0]}?" if close else ""
+    raise ConfigError(f"--config: there is no file {name}{hint}")
+
+
+def _set(config: ConfigDict, key: str, text: str) -> None:
+    *parents, last = key.split(".")
+    node: Any = config
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, ConfigDict) and parent in node else None
+    if not isinstance(node, ConfigDict | FrozenConfigDict) or last not in node:
+        close = difflib.get_close_matches(key, list(flat(config)), n=1, cutoff=0.5)
+        hint = f"; did you mean --config.{close[0]}?" if close else ""
+        raise ConfigError(f"--config.{key}: the config has no such field{hint}")
+    old = node[last]
+    if isinstance(old, ConfigDict):
+        raise ConfigError(f"--config.{key} is a section with fields {sorted(old)}: set one of them")
+    expected = node.get_type(last)
+    value = _parse(text, expected)
+    try:
+        node[last] = value
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"--config.{key}: {text!r} is no {expected.__name__} (it was {old!r})") from error
+
+
+def _parse(text: str, expected: type) -> Any:
+    if expected is str:
+        return text
+    if text.lower() in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    if expected is tuple and not isinstance(value, tuple):
+        value = tuple(value) if isinstance(value, list) else (value,)
+    return value
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
+    return tuple(_lists_to_tuples(inner) for inner in value) if isinstance(value, list) else value

@@ -1,0 +1,251 @@
+"""The contract between a GAN and the engine: what a file in `gan_jax.recipes` describes.
+
+A recipe is a pure description: named networks, the players that own them, a table of phases (each one kind of
+update with its loss), how to average weights and how to sample. It knows nothing of devices, microbatches,
+optimiser states or checkpoints; the engine does those for every GAN alike.
+
+A loss is a pure function `loss(view, batch, key) -> (value, Out)`. `value` is a scalar that is a mean over the
+microbatch, or `{player: scalar}` when several players are updated at once by losses of their own.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from gan_jax.errors import ConfigError
+
+Tree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A linen module and dummy arguments that touch every parameter.
+
+    Attributes:
+        module: the module; its collections other than `params` are statistics that the state keeps.
+        inputs: makes the positional arguments of `module.init` (called under `jax.eval_shape` and `jit`).
+        kwargs: keyword arguments of `module.init`.
+    """
+
+    module: nn.Module
+    inputs: Callable[[], tuple]
+    kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """Owner of networks and of one optimiser for all of them.
+
+    Attributes:
+        networks: names of the networks whose parameters this player updates.
+        optimizer: an optax transformation, or a config section that `engine.optimizers` turns into one.
+        project: maps `{network: params}` to the same after every update (weight clipping).
+        reset_at_stage: start the optimiser afresh when a new stage begins.
+    """
+
+    networks: tuple[str, ...]
+    optimizer: Any
+    project: Callable[[Tree], Tree] | None = None
+    reset_at_stage: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One kind of update: these players take one step on this loss, `repeat` times every `every` steps.
+
+    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice i of the batch.
+    """
+
+    name: str
+    players: tuple[str, ...]
+    loss: Callable[["View", Tree, jax.Array], tuple[Any, "Out"]]
+    every: int | Callable[[int], bool] = 1
+    repeat: int | Callable[[int], int] = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Ema:
+    """Moving average of the weights of some networks.
+
+    Attributes:
+        networks: names of the averaged networks.
+        decay: `(images, images_per_step) -> scalar`, or the config section `ema` (see `engine.schedule`).
+        stats: "average" treats statistics as weights (BigGAN-PyTorch), "copy" takes them over (StyleGAN2).
+    """
+
+    networks: tuple[str, ...]
+    decay: Any
+    stats: str = "average"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A span of training with its own shapes (progressive growing).
+
+    Attributes:
+        until: images seen at which the stage ends; None for the last.
+        batch: images per step, None for the config's batch size.
+        info: anything static that the losses need (a resolution, a level).
+    """
+
+    until: int | None = None
+    batch: int | None = None
+    info: Any = None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Out:
+    """What a loss hands back beside its value; each part may be partial, all default to nothing.
+
+    Attributes:
+        stats: `{network: {collection: tree}}`, the advanced statistics of any network.
+        aux: `{name: tree}`, new values of the recipe's own state.
+        metrics: `{name: scalar}`, for the log.
+    """
+
+    stats: dict[str, Tree] = dataclasses.field(default_factory=dict)
+    aux: dict[str, Tree] = dataclasses.field(default_factory=dict)
+    metrics: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """A network with its variables, as a value: calling it returns the output and the advanced network."""
+
+    variables: Mapping[str, Tree]
+    module: nn.Module = dataclasses.field(metadata={"static": True})
+
+    def __call__(self, *args, advance: bool = True, **kwargs) -> tuple[Any, "Net"]:
+        """Applies the module; with `advance=False` the returned network keeps its old statistics."""
+        collections = [name for name in self.variables if name != "params"] if advance else []
+        if not collections:
+            return self.module.apply(self.variables, *args, **kwargs), self
+        output, changed = self.module.apply(self.variables, *args, mutable=collections, **kwargs)
+        return output, Net({**self.variables, **changed}, self.module)
+
+    @property
+    def params(self) -> Tree:
+        return self.variables["params"]
+
+    @property
+    def stats(self) -> dict[str, Tree]:
+        """The collections other than the parameters, as `Out.stats` wants them."""
+        return {name: tree for name, tree in self.variables.items() if name != "params"}
+
+    def frozen(self) -> "Net":
+        """The same network behind a stop-gradient."""
+        return Net(jax.lax.stop_gradient(self.variables), self.module)
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What a loss sees of the training state; the differentiated parameters are already in `params`.
+
+    `images` (uint32) and `step` (int32) are traced scalars; `stage` and `mesh` are static.
+    """
+
+    modules: Mapping[str, nn.Module]
+    params: Mapping[str, Tree]
+    stats: Mapping[str, Tree]
+    ema: Mapping[str, Tree]
+    aux: Mapping[str, Tree]
+    step: jax.Array
+    images: jax.Array
+    stage: Stage
+    mesh: Mesh
+
+    def net(self, name: str) -> Net:
+        return Net({"params": self.params[name], **self.stats[name]}, self.modules[name])
+
+    def ema_net(self, name: str) -> Net:
+        return Net(self.ema[name], self.modules[name])
+
+    def shard(self, x: Tree) -> Tree:
+        """Splits the first axis of every array over the data axis.
+
+        Every array that is born inside a loss (latents, labels, masks) needs this: without it the partitioner
+        runs the whole generator on every device.
+        """
+        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec("data")))
+
+    def normal(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Standard normal float32 latents of `shape`, split over the data axis."""
+        return self.shard(jax.random.normal(key, shape))
+
+    def labels(self, key: jax.Array, count: int, num_classes: int) -> jax.Array:
+        """Uniform int32 labels [count], split over the data axis."""
+        return self.shard(jax.random.randint(key, (count,), 0, max(num_classes, 1)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A GAN, described.
+
+    Attributes:
+        networks, players, phases: the three tables; the order of `phases` is the order of updates.
+        prior: `(key, options) -> latent` of one sample; options hold e.g. `truncation`.
+        sample: `(variables, latents, labels, options) -> images` float in [-1, 1], with
+            `variables = {network: {"params": ..., collection: ...}}`: the only way in for sampling.
+        aux: makes the recipe's own state `{name: tree}` (called under `jit`).
+        ema: which networks are averaged, None for none.
+        rules: `((regex, PartitionSpec), ...)` on state paths, behind those of the config.
+        stages: the spans of training.
+        standing: `(variables, latents, labels) -> variables` with batch statistics taken anew from latents and
+            labels of shape [accumulations, batch, ...]; None where no network keeps them.
+    """
+
+    networks: Mapping[str, Network]
+    players: Mapping[str, Player]
+    phases: tuple[Phase, ...]
+    prior: Callable[[jax.Array, Mapping[str, Any]], jax.Array]
+    sample: Callable[[Tree, jax.Array, jax.Array, Mapping[str, Any]], jax.Array]
+    aux: Callable[[], dict[str, Tree]] = dict
+    ema: Ema | None = None
+    rules: tuple[tuple[str, PartitionSpec], ...] = ()
+    stages: tuple[Stage, ...] = (Stage(),)
+    standing: Callable[[Tree, jax.Array, jax.Array], Tree] | None = None
+
+    def __post_init__(self):
+        owners = [name for player in self.players.values() for name in player.networks]
+        for what, names, known in (
+            ("player's networks", owners, self.networks),
+            ("phase's players", [p for phase in self.phases for p in phase.players], self.players),
+            ("EMA's networks", self.ema.networks if self.ema else (), self.networks),
+        ):
+            if unknown := [name for name in names if name not in known]:
+                raise ConfigError(f"recipe: a {what} {unknown} are not among {sorted(known)}")
+        if twice := sorted({name for name in owners if owners.count(name) > 1}):
+            raise ConfigError(f"recipe: networks {twice} belong to more than one player")
+        if len({phase.name for phase in self.phases}) < len(self.phases):
+            raise ConfigError("recipe: two phases have the same name")
+
+
+def load(config) -> Recipe:
+    """Builds the recipe that `config.recipe` names: a module of `gan_jax.recipes`, or a dotted path.
+
+    The module has a function `build(config) -> Recipe`.
+    """
+    name = config.recipe if "." in config.recipe else f"gan_jax.recipes.{config.recipe}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise ConfigError(
+            f"config.recipe is {config.recipe!r}, but there is no module {name}: expected a file in "
+            "gan_jax/recipes or the dotted path of your own module"
+        ) from error
+    return module.build(config)
+
+
+def compute_dtype(config) -> jnp.dtype:
+    """The dtype of the networks' convolutions, from `config.precision.compute`."""
+    return jnp.dtype(config.precision.compute)

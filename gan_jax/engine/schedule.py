@@ -1,0 +1,149 @@
+"""When things happen: durations, what is due at a step, learning rates and EMA decays over training.
+
+A duration in a config is text, a number and a unit: "20000 steps", "500 kimg", "25 Mimg", "50000 images",
+"500 epochs". Inside the engine everything counts images, so that a rule keeps its meaning when the batch
+size changes. With several repeats of a phase, `images` still advances by one batch per step.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.engine.recipe import Recipe
+from gan_jax.errors import ConfigError
+
+_IMAGES_PER_UNIT = {"images": 1, "kimg": 1_000, "Mimg": 1_000_000}
+_DURATION = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*(images|kimg|Mimg|steps|step|epochs|epoch)\s*")
+
+Active = tuple[tuple[str, int], ...]
+Rate = Callable[[jax.Array, int], jax.Array]
+
+
+def images_in(duration: str, images_per_step: int, images_per_epoch: int | None = None) -> int:
+    """Length of a duration in images.
+
+    Args:
+        duration: such as "20000 steps" or "25 Mimg".
+        images_per_step: the batch size.
+        images_per_epoch: the size of the data set; needed for epochs only.
+
+    Raises:
+        ConfigError: the text is no duration, or counts epochs where the data set's size is not known.
+    """
+    match = _DURATION.fullmatch(str(duration))
+    if not match:
+        raise ConfigError(
+            f'{duration!r} is no duration: expected a number and a unit, such as "1000 steps", "500 kimg", '
+            '"25 Mimg", "50000 images" or "500 epochs"'
+        )
+    number, unit = float(match[1].replace("_", "")), match[2]
+    if unit in _IMAGES_PER_UNIT:
+        return round(number * _IMAGES_PER_UNIT[unit])
+    if unit.startswith("step"):
+        return round(number * images_per_step)
+    if images_per_epoch is None:
+        raise ConfigError(f"{duration!r} counts epochs, which this setting cannot: use images, kimg, Mimg or steps")
+    return round(number * images_per_epoch)
+
+
+def steps_in(duration: str, images_per_step: int, images_per_epoch: int | None = None) -> int:
+    """Length of a duration in steps, at least 1."""
+    return max(1, round(images_in(duration, images_per_step, images_per_epoch) / images_per_step))
+
+
+def due(recipe: Recipe, step: int) -> Active:
+    """The phases that run at a step, with their repeats: `((name, repeat), ...)` in the table's order."""
+
+    def runs(every) -> bool:
+        return every(step) if callable(every) else step % every == 0
+
+    def times(repeat) -> int:
+        return repeat(step) if callable(repeat) else repeat
+
+    return tuple((phase.name, times(phase.repeat)) for phase in recipe.phases if runs(phase.every))
+
+
+def slices(recipe: Recipe, step: int) -> int:
+    """How many batches a step reads: the largest repeat of the phases that run, and at least one."""
+    return max((repeat for _, repeat in due(recipe, step)), default=1)
+
+
+def variants(recipe: Recipe, first_step: int, horizon: int = 1024) -> list[Active]:
+    """The different sets of due phases among the next `horizon` steps, in order of appearance."""
+    return list(dict.fromkeys(due(recipe, step) for step in range(first_step, first_step + horizon)))
+
+
+def stage_at(recipe: Recipe, images: int) -> int:
+    """Index of the stage that is due once `images` images were seen."""
+    for index, stage in enumerate(recipe.stages):
+        if stage.until is None or images < stage.until:
+            return index
+    return len(recipe.stages) - 1
+
+
+def timeline(recipe: Recipe, batch_size: int) -> Iterator[tuple[int, int, int]]:
+    """`(images, stage, position)` before step 0, 1, 2, ...; position counts the examples read so far.
+
+    It is a function of the step alone, so a resumed run finds its place by skipping ahead.
+    """
+    step = images = position = 0
+    while True:
+        stage = stage_at(recipe, images)
+        yield images, stage, position
+        batch = recipe.stages[stage].batch or batch_size
+        images += batch
+        position += batch * slices(recipe, step)
+        step += 1
+
+
+def learning_rate(section) -> Rate:
+    """Learning rate `(images, images_per_step) -> scalar` of a player's config section.
+
+    `learning_rate` is the peak. The optional `schedule` has `warmup` (a duration of linear rise), `decay`
+    ("linear" or "cosine"), `start` and `end` of the decay (durations), and `final` (a fraction of the peak).
+    """
+    peak = section.learning_rate
+    schedule = section.get("schedule")
+    if not schedule:
+        return lambda images, images_per_step: jnp.float32(peak)
+    if schedule.decay not in ("linear", "cosine"):
+        raise ConfigError(f'schedule.decay is {schedule.decay!r}: expected "linear" or "cosine"')
+
+    def rate(images: jax.Array, images_per_step: int) -> jax.Array:
+        seen = images.astype(jnp.float32)
+        warmup, start, end = (images_in(schedule[name], images_per_step) for name in ("warmup", "start", "end"))
+        progress = jnp.clip((seen - start) / max(end - start, 1), 0.0, 1.0)
+        if schedule.decay == "cosine":
+            progress = 0.5 - 0.5 * jnp.cos(jnp.pi * progress)
+        rise = jnp.minimum(1.0, (seen + images_per_step) / max(warmup, 1)) if warmup else 1.0
+        return peak * rise * (1.0 - (1.0 - schedule.final) * progress)
+
+    return rate
+
+
+def ema_decay(section) -> Rate:
+    """EMA decay per step `(images, images_per_step) -> scalar` from the config section `ema`.
+
+    Either `decay` and `start`: the copy follows the weights until `start`, then averages with `decay`
+    (BigGAN-PyTorch, utils.py `ema`). Or `half_life` and `ramp_up`: the half-life in images, at most `ramp_up`
+    times the images seen (StyleGAN2-ADA, training_loop.py); `ramp_up` None is no ramp. A callable is taken as is.
+    """
+    if callable(section):
+        return section
+    if "half_life" not in section:
+
+        def decay_from_start(images: jax.Array, images_per_step: int) -> jax.Array:
+            start = images_in(section.start, images_per_step)
+            return jnp.where(images + images_per_step < start, 0.0, section.decay)
+
+        return decay_from_start
+
+    def decay_by_half_life(images: jax.Array, images_per_step: int) -> jax.Array:
+        half_life = jnp.float32(images_in(section.half_life, images_per_step))
+        if section.get("ramp_up"):
+            half_life = jnp.minimum(half_life, images.astype(jnp.float32) * section.ramp_up)
+        return 0.5 ** (images_per_step / jnp.maximum(half_life, 1e-8))
+
+    return decay_by_half_life

@@ -1,0 +1,96 @@
+"""Durations, due phases, timeline, learning rates, EMA decays."""
+
+from itertools import islice
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from gan_jax.engine import schedule
+from gan_jax.engine.recipe import Phase, Stage
+from gan_jax.errors import ConfigError
+from tests.engine.games import regression, two_against_two
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("1000 steps", 64_000),
+        ("1 step", 64),
+        ("25 Mimg", 25_000_000),
+        ("0.5 kimg", 500),
+        ("7 images", 7),
+        ("2 epochs", 200),
+    ],
+)
+def test_durations_count_images(text, images):
+    assert schedule.images_in(text, images_per_step=64, images_per_epoch=100) == images
+
+
+@pytest.mark.parametrize("text", ["1000", "ten steps", "5 minutes", "-3 steps", ""])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ConfigError, match="is no duration"):
+        schedule.images_in(text, 64)
+
+
+def test_epochs_need_a_data_set():
+    with pytest.raises(ConfigError, match="epochs"):
+        schedule.images_in("3 epochs", 64)
+
+
+def test_due_follows_numbers_and_functions():
+    phases = two_against_two().phases
+    game = two_against_two(
+        phases=(
+            *phases[:2],
+            Phase("late", ("generators",), phases[1].loss, every=lambda step: step >= 2, repeat=lambda step: step),
+        )
+    )
+    assert schedule.due(game, 0) == (("discriminators", 1), ("generators", 1))
+    assert schedule.due(game, 3) == (("discriminators", 1), ("generators", 1), ("late", 3))
+    assert [schedule.slices(game, step) for step in range(4)] == [1, 1, 2, 3]
+    assert schedule.variants(two_against_two(), 0) == [
+        schedule.due(two_against_two(), 0),
+        schedule.due(two_against_two(), 1),
+    ]
+
+
+def test_the_timeline_counts_images_stages_and_examples_read():
+    import dataclasses
+
+    game = dataclasses.replace(regression(repeat=2), stages=(Stage(until=20, batch=10), Stage()))
+    assert list(islice(schedule.timeline(game, 4), 5)) == [
+        (0, 0, 0),
+        (10, 0, 20),
+        (20, 1, 40),
+        (24, 1, 48),
+        (28, 1, 56),
+    ]
+
+
+def test_learning_rate_warms_up_and_decays():
+    section = ConfigDict(
+        {
+            "learning_rate": 2.0,
+            "schedule": {"decay": "linear", "warmup": "4 steps", "start": "10 steps", "end": "20 steps", "final": 0.5},
+        }
+    )
+    rate = schedule.learning_rate(section)
+    values = [float(rate(jnp.uint32(step * 8), 8)) for step in (0, 1, 3, 10, 15, 20, 99)]
+    np.testing.assert_allclose(values, [0.5, 1.0, 2.0, 2.0, 1.5, 1.0, 1.0])
+    constant = schedule.learning_rate(ConfigDict({"learning_rate": 0.1}))
+    assert float(constant(jnp.uint32(5), 8)) == np.float32(0.1)
+
+
+def test_ema_overwrites_until_its_start_then_averages():
+    decay = schedule.ema_decay(ConfigDict({"decay": 0.9, "start": "3 steps"}))
+    # Iterations count from 1 in BigGAN-PyTorch: the copy is overwritten while iteration < start.
+    np.testing.assert_allclose([float(decay(jnp.uint32(8 * step), 8)) for step in range(4)], [0, 0, 0.9, 0.9])
+
+
+def test_ema_half_life_ramps_up():
+    decay = schedule.ema_decay(ConfigDict({"half_life": "1 kimg", "ramp_up": 0.05}))
+    assert float(decay(jnp.uint32(0), 10)) == 0.0
+    np.testing.assert_allclose(float(decay(jnp.uint32(2000), 10)), 0.5 ** (10 / 100), rtol=1e-6)
+    np.testing.assert_allclose(float(decay(jnp.uint32(10**6), 10)), 0.5 ** (10 / 1000), rtol=1e-6)
