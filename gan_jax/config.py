@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from gan_jax.errors import ConfigError
 
@@ -46,14 +46,54 @@ def load(spec: str, overrides: list[str] = ()) -> ConfigDict:
     path = _find(name)
     module_spec = importlib.util.spec_from_file_location(f"gan_jax_config_{path.stem}", path)
     module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise ConfigError(f"{path} has no function get_config: it is not an experiment config")
     try:
+        module_spec.loader.exec_module(module)
         config = module.get_config(argument) if argument else module.get_config()
-    except TypeError as error:
-        raise ConfigError(f"{path}: get_config does not take the argument {argument!r}: {error}") from error
+    except ConfigError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{path} is no usable config (get_config with argument {argument!r}): {problem}") from error
     return finish(config, overrides)
+
+
+def base() -> ConfigDict:
+    """The sections that most experiments share; a config sets the rest and what it wants otherwise.
+
+    Durations are text, such as "1000 steps", "500 kimg" or "20 epochs". `train.unroll` None writes loops over
+    microbatches and repeats out on CPU and scans them elsewhere. `data.num_classes` None takes it from the data.
+    """
+    return ConfigDict(
+        {
+            "mesh": {"axes": ("data",), "shape": (-1,), "rules": ()},
+            "precision": {"compute": "float32"},
+            "train": {
+                "length": "1000 steps",
+                "batch_size": 64,
+                "microbatches": 1,
+                "unroll": config_dict.placeholder(bool),
+                "checkpoint_every": "1000 steps",
+                "keep": 3,
+                "compilation_cache": "~/.cache/gan_jax",
+            },
+            "report": {
+                "every": "100 steps",
+                "samples_every": "1000 steps",
+                "rows": 10,
+                "columns": 10,
+                "tensorboard": True,
+            },
+            "evaluate": {
+                "metrics": (),
+                "at_start": False,
+                "samples": 1000,
+                "batch": 250,
+                "standing": 0,
+                "seed": 0,
+            },
+            "seed": 0,
+        }
+    )
 
 
 def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
@@ -127,7 +167,7 @@ def _set(config: ConfigDict, key: str, text: str) -> None:
     node: Any = config
     for parent in parents:
         node = node.get(parent) if isinstance(node, ConfigDict) and parent in node else None
-    if not isinstance(node, ConfigDict | FrozenConfigDict) or last not in node:
+    if not isinstance(node, ConfigDict) or last not in node:
         close = difflib.get_close_matches(key, list(flat(config)), n=1, cutoff=0.5)
         hint = f"; did you mean --config.{close[0]}?" if close else ""
         raise ConfigError(f"--config.{key}: the config has no such field{hint}")

@@ -180,9 +180,17 @@ class View:
         """Standard normal float32 latents of `shape`, split over the data axis."""
         return self.shard(jax.random.normal(key, shape))
 
-    def labels(self, key: jax.Array, count: int, num_classes: int) -> jax.Array:
-        """Uniform int32 labels [count], split over the data axis."""
-        return self.shard(jax.random.randint(key, (count,), 0, max(num_classes, 1)))
+    def generated_labels(self, key: jax.Array, real: jax.Array, num_classes: int, source: str) -> jax.Array:
+        """Labels for as many generated images as there are real labels [n] int32.
+
+        `source` is "uniform" (every class alike), or "batch" (the labels of the real images, hence distributed as in
+        the data set).
+        """
+        if source == "batch":
+            return real
+        if source != "uniform":
+            raise ConfigError(f'config.phases.generated_labels is {source!r}: expected "uniform" or "batch"')
+        return self.shard(jax.random.randint(key, real.shape, 0, max(num_classes, 1)))
 
 
 @dataclasses.dataclass(frozen=True)

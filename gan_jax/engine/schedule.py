@@ -83,6 +83,17 @@ def stage_at(recipe: Recipe, images: int) -> int:
     return len(recipe.stages) - 1
 
 
+def steps_until(recipe: Recipe, batch_size: int, images: int) -> int:
+    """How many steps it takes until at least `images` images were seen."""
+    steps = seen = 0
+    for stage in recipe.stages:
+        end = images if stage.until is None else min(stage.until, images)
+        batch = stage.batch or batch_size
+        steps_here = max(0, -(-(end - seen) // batch))
+        steps, seen = steps + steps_here, seen + steps_here * batch
+    return steps
+
+
 def timeline(recipe: Recipe, batch_size: int) -> Iterator[tuple[int, int, int]]:
     """`(images, stage, position)` before step 0, 1, 2, ...; position counts the examples read so far.
 

@@ -1,0 +1,177 @@
+"""`gan-jax check`: does a recipe keep the contract? For authors of new GANs; tiny random input, four devices."""
+
+import math
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax.engine import schedule, sharding, state
+from gan_jax.engine.checkpoint import Checkpoints
+from gan_jax.engine.recipe import load
+from gan_jax.engine.step import abstract_batch, compile_step
+from gan_jax.params import count
+from gan_jax.sampling import Options, Sampler
+
+DEVICES = 4
+PER_DEVICE = 2
+STEPS = 4
+REPLICATED = 1.25  # FLOPs per device over those of one device with the same share, above which work is repeated
+
+
+class Broken(Exception):
+    """A check failed; the message says why and where to look."""
+
+
+def check(config: ConfigDict) -> Iterator[tuple[str, bool, str]]:
+    """Yields `(name, passed, text)` of every check; stops after one that the others need. Needs four devices."""
+    subject = None
+
+    def build() -> str:
+        nonlocal subject
+        subject = Subject(config)
+        return ", ".join(f"{n}: {e['parameters']:,} parameters" for n, e in count(subject.recipe).items())
+
+    for name, run in (
+        ("networks", build),
+        ("steps", lambda: subject.train()),
+        ("gradients", lambda: subject.gradients()),
+        ("sharding", lambda: subject.sharding()),
+        ("donation", lambda: subject.donation()),
+        ("resume", lambda: subject.resume()),
+        ("sample", lambda: subject.sample()),
+    ):
+        try:
+            yield name, True, run()
+        except Broken as error:
+            yield name, False, str(error)
+        except Exception:  # the author's code: show where it broke
+            yield name, False, traceback.format_exc().rstrip()
+            if name in ("networks", "steps"):
+                return
+
+
+class Subject:
+    """A recipe and what its checks share: a mesh of four devices, compiled steps, states before and after training.
+
+    Raises:
+        ConfigError: the config names no recipe.
+    """
+
+    def __init__(self, config: ConfigDict):
+        self.config, self.recipe = config, load(config)
+        self.mesh = sharding.make_mesh(config.mesh, jax.devices()[:DEVICES])
+        self.target = state.abstract(self.recipe, self.mesh, config.mesh.rules)
+        self.compiled = {}
+
+    def train(self) -> str:
+        """A few steps run, and every loss is finite."""
+        self.before = self._born()
+        self.after, losses = self._run(self._born(), range(STEPS))
+        if bad := sorted(name for name, value in losses.items() if not math.isfinite(value)):
+            raise Broken(f"after {STEPS} steps {bad[0]} is {losses[bad[0]]}")
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if "/loss" in name)
+        return f"{STEPS} steps in {len(self.compiled)} variants: {shown}"
+
+    def gradients(self) -> str:
+        """Every parameter that a player owns moves; what no player owns stays."""
+        still, moved = [], []
+        owned = {name for player in self.recipe.players.values() for name in player.networks}
+        after = dict(jax.tree.leaves_with_path(jax.device_get(self.after.params)))
+        for path, old in jax.tree.leaves_with_path(jax.device_get(self.before.params)):
+            name = sharding.path_name(path)
+            (still if np.array_equal(old, after[path]) else moved).append(name)
+        if wrong := [name for name in moved if name.split("/")[0] not in owned]:
+            raise Broken(f"{wrong[0]} changed, but no player owns its network")
+        if stuck := [name for name in still if name.split("/")[0] in owned]:
+            raise Broken(
+                f"{len(stuck)} of {len(stuck) + len(moved)} tensors got no gradient in {STEPS} steps, {stuck[0]} first: "
+                "is it used, and does the loss read it from the view?"
+            )
+        return f"{len(moved)} tensors move"
+
+    def sharding(self) -> str:
+        """Work is split over devices: four devices cost each what one costs with a quarter of the batch."""
+        alone = sharding.make_mesh(self.config.mesh, jax.devices()[:1])
+        texts = []
+        for active in self.compiled:
+            one = self._compile(active, alone, PER_DEVICE).cost_analysis()["flops"]
+            ratio = self.compiled[active].cost_analysis()["flops"] / one
+            if ratio > REPLICATED:
+                raise Broken(
+                    f"with {DEVICES} devices each does {ratio:.2f} times the work of its share: an array born in a loss "
+                    "(latents, labels, masks) lacks view.shard or view.normal"
+                )
+            texts.append(f"{ratio:.2f}")
+        return f"work per device over its share: {', '.join(texts)}"
+
+    def donation(self) -> str:
+        """The new state takes the memory of the old one."""
+        size = sum(_bytes_per_device(leaf) for leaf in jax.tree.leaves(self.target))
+        for compiled in self.compiled.values():
+            aliased = compiled.memory_analysis().alias_size_in_bytes
+            if aliased < size:
+                raise Broken(f"only {aliased:,} of the state's {size:,} bytes are reused: some leaf changes its layout")
+        return f"{size:,} bytes per device reused"
+
+    def resume(self) -> str:
+        """Through a checkpoint, training gives the same bits."""
+        straight, _ = self._run(self._born(), range(2 * STEPS))
+        with tempfile.TemporaryDirectory() as folder:
+            with Checkpoints(Path(folder)) as checkpoints:
+                checkpoints.save(self.after, STEPS)
+            with Checkpoints(Path(folder)) as checkpoints:
+                restored = checkpoints.restore(self.target, STEPS)
+        resumed, _ = self._run(restored, range(STEPS, 2 * STEPS))
+        resumed_leaves = dict(jax.tree.leaves_with_path(resumed))
+        for path, leaf in jax.tree.leaves_with_path(straight):
+            if not np.array_equal(leaf, resumed_leaves[path], equal_nan=True):
+                raise Broken(f"{sharding.path_name(path)} differs after a resume: something lives outside the state")
+        return f"{STEPS} + {STEPS} steps through a checkpoint equal {2 * STEPS} bit for bit"
+
+    def sample(self) -> str:
+        """Sampling gives images of the config's shape."""
+        data = self.config.data
+        sampler = Sampler(self.recipe, self.mesh, DEVICES, Options())
+        labels = np.zeros(DEVICES, np.int32)
+        images = sampler.draw(state.variables(self.after, averaged=True), labels)
+        expected = (DEVICES, data.resolution, data.resolution, data.channels)
+        if images.shape != expected:
+            raise Broken(f"sample gives images of shape {images.shape}: config.data says {expected}")
+        return f"uint8 images {images.shape}"
+
+    def _born(self) -> state.State:
+        return state.born(self.recipe, self.target, self.config.seed)
+
+    def _batch(self, slices: int, size: int) -> dict[str, np.ndarray]:
+        data, random = self.config.data, np.random.RandomState(0)
+        shape = (slices, 1, size)
+        return {
+            "image": random.randint(0, 256, (*shape, data.resolution, data.resolution, data.channels)).astype(np.uint8),
+            "label": random.randint(0, max(data.num_classes or 1, 1), shape).astype(np.int32),
+        }
+
+    def _compile(self, active: schedule.Active, mesh, size: int) -> jax.stages.Compiled:
+        target = state.abstract(self.recipe, mesh, self.config.mesh.rules)
+        batch = abstract_batch(self._batch(max((n for _, n in active), default=1), size), mesh)
+        return compile_step(self.recipe, 0, mesh, active, target, batch)
+
+    def _run(self, current: state.State, steps: range) -> tuple[state.State, dict[str, float]]:
+        metrics: dict[str, Any] = {}
+        for step in steps:
+            active = schedule.due(self.recipe, step)
+            if active not in self.compiled:
+                self.compiled[active] = self._compile(active, self.mesh, DEVICES * PER_DEVICE)
+            batch = self._batch(schedule.slices(self.recipe, step), DEVICES * PER_DEVICE)
+            current, new = self.compiled[active](current, sharding.put(batch, self.mesh))
+            metrics |= new
+        return current, {name: float(value) for name, value in metrics.items()}
+
+
+def _bytes_per_device(leaf: jax.ShapeDtypeStruct) -> int:
+    return math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize

@@ -1,0 +1,144 @@
+"""What a data set is to this project: numbered uint8 images with labels, opened by one word of the config."""
+
+import abc
+import concurrent.futures
+import functools
+import importlib
+import os
+
+import numpy as np
+
+from gan_jax.errors import ConfigError
+
+Batch = dict[str, np.ndarray]
+
+# A set whose decoded images fit into this many bytes is decoded once and kept in memory.
+MEMORY_BYTES = 2**30
+
+# Word of `config.data.source` -> (module that has `open_section(argument, section)`, what follows the word's colon).
+READERS = {
+    "digits": ("digits", ""),
+    "polygons": ("polygons", ""),
+    "folder": ("folder", "PATH"),
+    "tfds": ("tfds_source", "NAME[:SPLIT]"),
+}
+
+
+class Source(abc.ABC):
+    """Numbered images of one shape, each with a class number.
+
+    Attributes:
+        name: what the set is called in logs and reports.
+        image_shape: (height, width, channels); channels is 1 or 3.
+        class_names: one name per class, empty for an unlabelled set.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, 0 for an unlabelled set."""
+        return len(self.class_names)
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> Batch:
+        """The example `{"image": uint8 [H, W, C], "label": int32 []}`; label -1 means unlabelled."""
+
+    def read(self, indices: np.ndarray) -> Batch:
+        """The examples `indices` [n] as fresh arrays `{"image": uint8 [n, H, W, C], "label": int32 [n]}`.
+
+        Raises:
+            UserError: an example cannot be read or decoded.
+        """
+        examples = list(decoders().map(self.__getitem__, indices))
+        return {
+            "image": np.stack([example["image"] for example in examples]),
+            "label": np.array([example["label"] for example in examples], np.int32),
+        }
+
+
+class ArraySource(Source):
+    """Images that are already in memory: `images` uint8 [n, H, W, C], `labels` int32 [n] (None: unlabelled)."""
+
+    def __init__(self, name: str, images: np.ndarray, labels: np.ndarray | None = None, class_names=()):
+        self.name = name
+        self.image_shape = images.shape[1:]
+        self.class_names = tuple(class_names)
+        self.images = images
+        self.labels = np.full(len(images), -1, np.int32) if labels is None else labels.astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Batch:
+        return {"image": self.images[index], "label": self.labels[index]}
+
+    def read(self, indices: np.ndarray) -> Batch:
+        return {"image": self.images[indices], "label": self.labels[indices]}
+
+
+class CachedSource(Source):
+    """Another source, all of it decoded into memory when the first example is asked for."""
+
+    def __init__(self, source: Source):
+        self.name = source.name
+        self.image_shape = source.image_shape
+        self.class_names = source.class_names
+        self._source = source
+
+    @functools.cached_property
+    def _memory(self) -> ArraySource:
+        count = len(self._source)
+        images, labels = np.empty((count, *self.image_shape), np.uint8), np.empty(count, np.int32)
+        for part in np.array_split(np.arange(count), -(-count // 4096)):  # In parts, so as not to hold it all twice.
+            examples = self._source.read(part)
+            images[part], labels[part] = examples["image"], examples["label"]
+        return ArraySource(self.name, images, labels, self.class_names)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._memory[index]
+
+    def read(self, indices: np.ndarray) -> Batch:
+        return self._memory.read(indices)
+
+
+def cache_if_small(source: Source) -> Source:
+    """Keeps the decoded images in memory if they take at most `MEMORY_BYTES`, else decodes on demand."""
+    return CachedSource(source) if len(source) * np.prod(source.image_shape) <= MEMORY_BYTES else source
+
+
+@functools.cache
+def decoders() -> concurrent.futures.ThreadPoolExecutor:
+    """The threads that decode images: one per CPU, as Pillow decodes and resizes outside Python's lock."""
+    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+
+
+def open_source(section) -> Source:
+    """Opens the data set that a config's `data` section describes.
+
+    Args:
+        section: ConfigDict with `source` (a word of `READERS`, with what follows its colon), `resolution` (pixels)
+            and `channels` (1 or 3); `count` (polygons) and `tfds_dir` (tfds) are optional.
+
+    Raises:
+        ConfigError: a field has a value that cannot be used.
+        UserError: the data are absent or damaged.
+    """
+    if section.channels not in (1, 3):
+        raise ConfigError(f"config.data.channels is {section.channels}: expected 1 (grey) or 3 (colour)")
+    if section.resolution < 1:
+        raise ConfigError(f"config.data.resolution is {section.resolution}: expected a positive number of pixels")
+    word, _, argument = str(section.source).partition(":")
+    module, expected = READERS.get(word, ("", ""))
+    if not module or bool(argument) != bool(expected):
+        words = ", ".join(f"{word}:{argument}" if argument else word for word, (_, argument) in READERS.items())
+        raise ConfigError(f"config.data.source is {section.source!r}: expected one of {words}")
+    return importlib.import_module(f"gan_jax.data.{module}").open_section(argument, section)

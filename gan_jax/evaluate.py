@@ -1,0 +1,101 @@
+"""`gan-jax evaluate`, and what training shows of itself: scores and sample grids."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from gan_jax import workdir as workdirs
+from gan_jax.engine import sharding, state
+from gan_jax.engine.recipe import Recipe, load
+from gan_jax.errors import ConfigError
+from gan_jax.metrics.digits import DigitsJudge
+from gan_jax.report import atomic
+from gan_jax.report.grid import save_grid
+from gan_jax.sampling import Options, Sampler, labels_by_row
+
+
+class Evaluator:
+    """Scores and pictures of a training state, from its averaged weights where the recipe averages.
+
+    Args:
+        config: its section `evaluate` has `metrics` (names in `METRICS`), `samples`, `batch`, `standing`
+            (accumulations of standing statistics) and `seed`; `report` has `rows` and `columns` of the grids.
+    """
+
+    def __init__(self, config: ConfigDict, recipe: Recipe, mesh: Mesh):
+        self._config = config
+        if unknown := sorted(set(config.evaluate.metrics) - set(METRICS)):
+            raise ConfigError(f"config.evaluate.metrics names {unknown}: expected some of {sorted(METRICS)}")
+        options = Options(standing=config.evaluate.standing, seed=config.evaluate.seed)
+        self._sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
+
+    def picture(self, current: state.State, workdir: Path) -> Path:
+        """Writes a grid of the same latents as ever, one class per row, to samples/IMAGES.png."""
+        rows, columns = self._config.report.rows, self._config.report.columns
+        classes = self._config.data.num_classes
+        shown = tuple(range(min(rows, classes)))
+        labels = labels_by_row(shown or (0,) * rows, columns)
+        path = workdir / "samples" / f"{int(current.images):010d}.png"
+        return save_grid(path, self._draw(current, labels), columns, [str(c) for c in shown] or None)
+
+    def score(self, current: state.State, workdir: Path) -> tuple[dict[str, Any], str]:
+        """Computes all metrics of the config and writes evaluations/IMAGES.json; returns its content, and it in words."""
+        step, images = int(current.step), int(current.images)
+        labels = np.arange(self._config.evaluate.samples, dtype=np.int32) % max(self._config.data.num_classes, 1)
+        samples = self._draw(current, labels)
+        scores: dict[str, Any] = {}
+        for name in self._config.evaluate.metrics:
+            scores |= METRICS[name](samples, labels)
+        record = {"step": step, "images": images, "samples": len(labels), **scores}
+        folder = workdir / "evaluations"
+        atomic.replace(folder / f"{images:010d}.json", (json.dumps(record, indent=2) + "\n").encode())
+        first = min(folder.glob("*.json"))
+        return record, in_words(record, json.loads(first.read_text()))
+
+    def _draw(self, current: state.State, labels: np.ndarray) -> np.ndarray:
+        variables = self._sampler.settle(state.variables(current, averaged=True), self._config.data.num_classes)
+        return self._sampler.draw(variables, labels)
+
+
+def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
+    """Scores the newest checkpoint of a workdir; see `Evaluator.score`."""
+    recipe, mesh = load(config), sharding.make_mesh(config.mesh)
+    evaluator = Evaluator(config, recipe, mesh)
+    return evaluator.score(workdirs.restore(workdir, config, recipe, mesh), workdir)
+
+
+def digits(samples: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the int32 labels [n] asked for."""
+    judge = _digits_judge(samples.shape[1])
+    return {
+        "recognised": judge.recognised(samples, labels),
+        "held_out_accuracy": judge.held_out_accuracy,
+        "frechet": judge.frechet(samples),
+    }
+
+
+_digits_judge = functools.cache(DigitsJudge)
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, float]]] = {"digits": digits}
+
+
+def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
+    """An evaluation in words, beside the first one of the run."""
+    lines = [f"after {record['images']:,} images, on {record['samples']:,} samples:"]
+    if "recognised" in record:
+        lines.append(
+            f"  {record['recognised']:.1%} are recognised as the class asked for (by a classifier that recognises "
+            f"{record['held_out_accuracy']:.1%} of held-out real digits)"
+        )
+        lines.append(f"  Frechet distance to the real digits in its features: {record['frechet']:.2f}")
+        if record["frechet"] and first["images"] < record["images"]:
+            ratio = first["frechet"] / record["frechet"]
+            lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.0f} times as much)"
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""Convolution, dense layer and embedding, plain or spectrally normalised.
+
+Parameters are float32, kernels HWIO or (in, out). With `sn_eps` a weight is divided by its largest singular value
+(see `spectral_norm`); with None it is used as it is. The division happens in float32, before the cast to `dtype`.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import Initializer
+
+from gan_jax.layers.initializers import fan_in_uniform
+from gan_jax.layers.spectral_norm import spectral_norm
+
+
+class Conv(nn.Module):
+    """Convolution with stride 1 and zero padding that keeps the size: [n, h, w, c] -> [n, h, w, features].
+
+    Attributes:
+        features: number of output channels.
+        kernel_size: side of the kernel.
+        sn_eps: epsilon of spectral normalisation, None for a plain convolution.
+        use_bias: add a bias.
+        kernel_init: initialiser of the kernel [k, k, c, features].
+        bias_init: initialiser of the bias, None for U(+-1/sqrt(fan_in)).
+        dtype: of the operands and the output.
+    """
+
+    features: int
+    kernel_size: int
+    sn_eps: float | None = None
+    use_bias: bool = True
+    kernel_init: Initializer = nn.initializers.orthogonal()
+    bias_init: Initializer | None = None
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        if self.sn_eps is not None:
+            kernel = kernel / spectral_norm(self, kernel.reshape(-1, self.features), self.sn_eps)
+        y = jax.lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            window_strides=(1, 1),
+            padding="SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        return _add_bias(self, y, shape)
+
+
+class Dense(nn.Module):
+    """Matrix product over the last axis: [..., c] -> [..., features]. Attributes as in `Conv`.
+
+    With float32 operands accelerators compute in full float32: these layers are small, and logits need it.
+    """
+
+    features: int
+    sn_eps: float | None = None
+    use_bias: bool = True
+    kernel_init: Initializer = nn.initializers.orthogonal()
+    bias_init: Initializer | None = None
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        if self.sn_eps is not None:
+            kernel = kernel / spectral_norm(self, kernel, self.sn_eps)
+        y = jnp.matmul(x.astype(self.dtype), kernel.astype(self.dtype), precision=jax.lax.Precision.HIGHEST)
+        return _add_bias(self, y, shape)
+
+
+class Embed(nn.Module):
+    """Table of one float32 row per class: int32 labels [...] -> [..., features].
+
+    With `sn_eps` the table counts as a (num_embeddings x features) matrix; its `u` has one entry per class.
+    """
+
+    num_embeddings: int
+    features: int
+    sn_eps: float | None = None
+    embedding_init: Initializer = nn.initializers.orthogonal()
+
+    @nn.compact
+    def __call__(self, labels: jax.Array) -> jax.Array:
+        table = self.param("embedding", self.embedding_init, (self.num_embeddings, self.features))
+        if self.sn_eps is not None:
+            table = table / spectral_norm(self, table.T, self.sn_eps)
+        return jnp.take(table, labels, axis=0)
+
+
+def _add_bias(layer, y, kernel_shape):
+    if not layer.use_bias:
+        return y
+    fan_in = 1
+    for size in kernel_shape[:-1]:
+        fan_in *= size
+    bias = layer.param("bias", layer.bias_init or fan_in_uniform(fan_in), kernel_shape[-1:])
+    return y + bias.astype(layer.dtype)

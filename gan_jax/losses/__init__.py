@@ -1,0 +1,1 @@
+"""Adversarial losses, penalties and regularisers: pure functions."""

@@ -1,0 +1,173 @@
+"""The command line: `gan-jax COMMAND`, also `python -m gan_jax.main COMMAND`.
+
+Every command imports what it needs when it runs, so that `--help` is quick.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from gan_jax.errors import ConfigError, UserError
+
+OVERRIDE = "--config."
+
+
+def run() -> None:
+    """Entry point of the console script: exits with 0 done, 1 failure, 2 unusable arguments, 42 stopped and saved."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        print(f"gan-jax: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit("gan-jax: interrupted")
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code."""
+    overrides = [word.removeprefix(OVERRIDE) for word in arguments if word.startswith(OVERRIDE) and "=" in word]
+    options = make_parser().parse_args([w for w in arguments if not (w.startswith(OVERRIDE) and "=" in w)])
+    options.overrides = overrides
+    return options.command(options)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="gan-jax",
+        description="Train generative adversarial networks in JAX, from one CPU to a TPU pod.",
+        epilog="gan-jax COMMAND --help tells more. Fields of the config are set by --config.FIELD=VALUE.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, function, text: str, *, workdir: bool = False, config: bool = False, figures: bool = False):
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(command=function)
+        if config:
+            sub.add_argument(
+                "--config", metavar="FILE.py[:ARG]", help="the experiment; single fields by --config.FIELD=VALUE"
+            )
+        if workdir:
+            sub.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="the folder of the run")
+        if figures:
+            sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        return sub
+
+    sub = command("train", _train, "Train a GAN, or go on with a workdir where it stopped.", workdir=True, config=True)
+    sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
+    sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
+
+    sub = command("sample", _sample, "Draw pictures from a trained workdir.", workdir=True)
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
+    sub.add_argument("--count", type=int, metavar="N", help="how many; ten of each class if not given")
+    sub.add_argument("--classes", type=_numbers, default=(), metavar="3,7", help="which classes; all if not given")
+    sub.add_argument("--truncation", type=float, metavar="PSI", help="truncate the latents: less variety, more quality")
+    sub.add_argument(
+        "--truncation-form",
+        choices=("resampled", "threshold"),
+        default="resampled",
+        help="resampled: draw entries beyond PSI again; threshold: draw those beyond 2 again, scale all by PSI",
+    )
+    sub.add_argument("--standing", type=int, metavar="N", help="batches for standing statistics; as in the config")
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents")
+
+    command("evaluate", _evaluate, "Score a trained workdir by its config's metrics.", workdir=True, figures=True)
+    command("params", _params, "Print the parameter table and totals of a config.", config=True, figures=True)
+    command("check", _check, "Check that a recipe keeps the engine's contract, on tiny input.", config=True)
+
+    sub = command("bench", _bench, "Measure speed, work and memory of a config here.", config=True, figures=True)
+    sub.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps of each kind")
+    sub.add_argument("--data-only", action="store_true", help="time the input pipeline alone")
+    return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
+def _load(options):
+    """The config that the options name: a file, the workdir's own, or the default."""
+    from gan_jax import config
+
+    workdir = getattr(options, "workdir", None)
+    if getattr(options, "config", None) is None and workdir and (workdir / "config.json").exists():
+        return config.read(workdir, options.overrides)
+    return config.load(getattr(options, "config", None) or config.DEFAULT, options.overrides)
+
+
+def _train(options) -> int:
+    from gan_jax.train import train
+
+    if options.debug:
+        import jax
+
+        jax.config.update("jax_disable_jit", True)
+    return train(_load(options), options.workdir, options.accept_changes)
+
+
+def _sample(options) -> int:
+    from gan_jax import config
+    from gan_jax.sample import sample
+    from gan_jax.sampling import Options
+
+    settings = config.read(options.workdir, options.overrides)
+    standing = settings.evaluate.standing if options.standing is None else options.standing
+    how = Options(options.truncation, options.truncation_form, standing, options.seed)
+    print(sample(settings, options.workdir, options.out, options.count, options.classes, how))
+    return 0
+
+
+def _evaluate(options) -> int:
+    from gan_jax import config
+    from gan_jax.evaluate import evaluate
+
+    record, text = evaluate(config.read(options.workdir, options.overrides), options.workdir)
+    print(json.dumps(record) if options.json else text)
+    return 0
+
+
+def _params(options) -> int:
+    from gan_jax import params
+    from gan_jax.engine.recipe import load
+
+    table = params.count(load(_with_classes(_load(options))))
+    print(json.dumps(table) if options.json else params.as_text(table))
+    return 0
+
+
+def _check(options) -> int:
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_force_host_platform_device_count" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count=4"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    from gan_jax.check import check
+
+    failures = 0
+    for name, passed, text in check(_with_classes(_load(options))):
+        failures += not passed
+        print(f"{'ok  ' if passed else 'FAIL'}  {name:<10} {text}", flush=True)
+    return 1 if failures else 0
+
+
+def _bench(options) -> int:
+    from gan_jax import bench
+
+    if options.steps < 2:
+        raise ConfigError(f"--steps is {options.steps}: expected at least 2")
+    record = bench.bench(_load(options), options.steps, options.data_only)
+    print(json.dumps(record) if options.json else bench.as_text(record))
+    return 0
+
+
+def _with_classes(config):
+    """The config with the number of classes of its data, which are opened only if it does not say."""
+    from gan_jax.data.source import open_source
+    from gan_jax.run import fit_to_data
+
+    return fit_to_data(config, open_source(config.data)) if config.data.num_classes is None else config
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Scores of generated images. They see arrays and functions, never the training state."""

@@ -1,0 +1,107 @@
+"""BigGAN (Brock, Donahue and Simonyan 2019, arXiv 1809.11096), in the training form of ajbrock/BigGAN-PyTorch.
+
+Hinge loss, class-conditional generator and projection discriminator, both spectrally normalised; one or more
+discriminator steps for each generator step; a moving average of the generator, statistics included. Batch statistics
+and spectral vectors of both networks advance in the phases of either player, once per microbatch, as published.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.errors import ConfigError
+from gan_jax.layers.norm import standing_statistics
+from gan_jax.layers.pixels import to_float
+from gan_jax.losses.adversarial import adversarial
+from gan_jax.losses.orthogonal import orthogonal_penalty
+from gan_jax.networks import biggan
+
+
+def build(config) -> Recipe:
+    """BigGAN with the networks of `gan_jax.networks.biggan`."""
+    return describe(config, biggan.Generator, biggan.Discriminator)
+
+
+def describe(config, generator_class, discriminator_class) -> Recipe:
+    """The recipe for a class-conditional generator and discriminator called as `(z, labels)` and `(images, labels)`."""
+    data = config.data
+    given = {
+        "resolution": data.resolution,
+        "num_classes": data.num_classes,
+        "image_channels": data.channels,
+        "dtype": compute_dtype(config),
+    }
+    generator = generator_class(**config.model.G, **given)
+    discriminator = discriminator_class(**config.model.D, **given)
+    loss = adversarial(config.phases.loss)
+
+    def generate(view, key, real_labels):
+        key_z, key_y = jax.random.split(key)
+        z = view.normal(key_z, (len(real_labels), generator.latent_dim))
+        labels = view.generated_labels(key_y, real_labels, data.num_classes, config.phases.generated_labels)
+        images, net = view.net("G")(z, labels)
+        return images, labels, net
+
+    def discriminator_loss(view, batch, key):
+        fake, labels, g = generate(view, key, batch["label"])
+        # Two calls that share one spectral vector are the published single call on the concatenation, which would
+        # cost an all-to-all on a sharded batch.
+        fake_logits, _ = view.net("D")(jax.lax.stop_gradient(fake), labels, advance=False)
+        real_logits, d = view.net("D")(to_float(batch["image"]), batch["label"])
+        metrics = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
+        return loss.discriminator(real_logits, fake_logits), Out({"G": g.stats, "D": d.stats}, metrics=metrics)
+
+    def generator_loss(view, batch, key):
+        fake, labels, g = generate(view, key, batch["label"])
+        logits, d = view.net("D")(fake, labels)
+        value = loss.generator(logits)
+        if config.phases.orthogonal:
+            value += orthogonal_penalty(g.params, config.phases.orthogonal)
+        return value, Out({"G": g.stats, "D": d.stats})
+
+    def prior(key, options):
+        return latent(key, generator.latent_dim, options.get("truncation"), options.get("form"))
+
+    def sample(variables, latents, labels, options):
+        return generator.apply(variables["G"], latents, labels, train=False)
+
+    def standing(variables, latents, labels):
+        moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
+        return {**variables, "G": standing_statistics(moments.apply, variables["G"], latents, labels)}
+
+    side, channels = data.resolution, data.channels
+    label = jnp.zeros(1, jnp.int32)
+    return Recipe(
+        networks={
+            "G": Network(generator, lambda: (jnp.zeros((1, generator.latent_dim)), label)),
+            "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
+        },
+        players={
+            "generator": Player(("G",), config.players.generator),
+            "discriminator": Player(("D",), config.players.discriminator),
+        },
+        phases=(
+            Phase("discriminator", ("discriminator",), discriminator_loss, repeat=config.phases.discriminator_steps),
+            Phase("generator", ("generator",), generator_loss),
+        ),
+        prior=prior,
+        sample=sample,
+        ema=Ema(("G",), config.ema),
+        standing=standing,
+    )
+
+
+def latent(key: jax.Array, dim: int, truncation: float | None, form: str | None) -> jax.Array:
+    """Float32 z [dim], truncated if asked.
+
+    Form "resampled" (the paper, section 3.1): entries beyond +-truncation are drawn again. Form "threshold" (the
+    released TF-Hub modules): entries beyond +-2 are drawn again, and the result, threshold and all, is scaled by
+    truncation.
+    """
+    if truncation is None:
+        return jax.random.normal(key, (dim,))
+    if form == "threshold":
+        return truncation * jax.random.truncated_normal(key, -2.0, 2.0, (dim,))
+    if form == "resampled":
+        return jax.random.truncated_normal(key, -truncation, truncation, (dim,))
+    raise ConfigError(f'truncation form is {form!r}: expected "resampled" or "threshold"')

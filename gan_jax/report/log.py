@@ -1,0 +1,93 @@
+"""The log of a run: metrics to disk and to the eye, one step late so that the device never waits."""
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from gan_jax.errors import UserError
+from gan_jax.report.progress import Progress
+from gan_jax.report.writers import MetricWriter
+
+
+class TrainingLog:
+    """Writes metrics.jsonl, TensorBoard events and log.txt, shows progress, and stops a run that diverged.
+
+    Args:
+        workdir: existing folder.
+        first_step, total_steps: where this process takes over, and where training ends.
+        every: steps between two lines of metrics.
+        tensorboard: write events as well.
+    """
+
+    def __init__(self, workdir: Path, first_step: int, total_steps: int, every: int, tensorboard: bool):
+        self._writer = MetricWriter(workdir, tensorboard)
+        self._writer.truncate_after(first_step)
+        self._text = (workdir / "log.txt").open("a")
+        self._first, self._total, self._every = first_step, total_steps, every
+        self._progress: Progress | None = None
+        self._pending: tuple[int, int, Mapping[str, jax.Array]] | None = None
+        self._since: tuple[float, int] = (time.monotonic(), 0)
+
+    def __enter__(self) -> "TrainingLog":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._progress:
+            self._progress.close()
+        self._writer.close()
+        self._text.close()
+
+    def say(self, text: str) -> None:
+        """A line for people, on stderr and in log.txt."""
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=self._text, flush=True)
+        if self._progress:
+            self._progress.message(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def start(self, images: int) -> None:
+        """Starts the clocks, when everything is compiled."""
+        self._progress = Progress(self._total, self._first, images)
+        self._since = (time.monotonic(), images)
+
+    def step(self, step: int, images: int, metrics: Mapping[str, jax.Array]) -> None:
+        """Notes a step that was just dispatched; writes the metrics of the one before, if they are due.
+
+        Raises:
+            UserError: a loss is not finite.
+        """
+        self.flush()
+        if step % self._every == 0 or step == self._total:
+            self._pending = (step, images, metrics)
+        self._progress.update(step, images)
+
+    def flush(self) -> None:
+        """Waits for the metrics that are due and writes them."""
+        if self._pending is None:
+            return
+        (step, images, metrics), self._pending = self._pending, None
+        values = self.finite(step, metrics)
+        now, (then, before) = time.monotonic(), self._since
+        self._since = (now, images)
+        self._writer.write(step, images, {**values, "images_per_second": (images - before) / (now - then)})
+        self._progress.update(step, images, values)
+
+    def finite(self, step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+        """The metrics as numbers.
+
+        Raises:
+            UserError: one of them is not finite; nothing of this step must be saved.
+        """
+        values = {name: float(value) for name, value in jax.device_get(dict(metrics)).items()}
+        if broken := {name: value for name, value in values.items() if not math.isfinite(value)}:
+            name, value = next(iter(broken.items()))
+            raise UserError(
+                f"step {step}: {name} is {value}, training has diverged and was stopped; the checkpoints are of earlier "
+                "steps: take another seed or lower config.players.*.learning_rate"
+            )
+        return values

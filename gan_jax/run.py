@@ -1,0 +1,124 @@
+"""One run, resolved: its config fitted to the data, its compiled steps, its batches, its length."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from gan_jax.data.pipeline import Pipeline, prefetch
+from gan_jax.data.source import Source
+from gan_jax.engine import schedule, sharding, state
+from gan_jax.engine.recipe import Recipe
+from gan_jax.engine.step import abstract_batch, compile_step, enter_stage
+from gan_jax.errors import ConfigError
+
+
+class Work(NamedTuple):
+    """What one step needs: its number, images seen after it, its stage and due phases, its batch on the devices."""
+
+    step: int
+    images: int
+    stage: int
+    active: schedule.Active
+    batch: Any
+
+
+class Run:
+    """Compiled steps and batches of one training run.
+
+    `variants` holds what was compiled so far, by (stage, due phases).
+
+    Args:
+        config: fitted to the data, see `fit_to_data`.
+        recipe, mesh, source: what is trained, where, on what.
+
+    Raises:
+        ConfigError: the batch does not divide into microbatches and devices, or a duration makes no sense.
+    """
+
+    def __init__(self, config: ConfigDict, recipe: Recipe, mesh: Mesh, source: Source):
+        self.config, self.recipe, self.mesh = config, recipe, mesh
+        self.batch_size, self.microbatches = config.train.batch_size, config.train.microbatches
+        for stage in recipe.stages:
+            sharding.check_batch(stage.batch or self.batch_size, self.microbatches, mesh)
+        self.target = state.abstract(recipe, mesh, config.mesh.rules)
+        self.examples = len(source)
+        length = schedule.images_in(config.train.length, self.batch_size, self.examples)
+        self.total_steps = schedule.steps_until(recipe, self.batch_size, length)
+        processes = (jax.process_index(), jax.process_count())
+        self._pipeline = Pipeline(source, seed=config.seed, flip=config.data.flip, process=processes)
+        self.variants: dict[tuple[int, schedule.Active], jax.stages.Compiled] = {}
+        self._stage: int | None = None
+
+    def steps(self, duration: str) -> int:
+        """A duration in steps, at least 1."""
+        return schedule.steps_in(duration, self.batch_size, self.examples)
+
+    def due(self, duration: str, step: int) -> bool:
+        """Whether a multiple of a duration is reached at a step."""
+        return step % self.steps(duration) == 0
+
+    def compiled(self, stage: int, active: schedule.Active) -> jax.stages.Compiled:
+        """The compiled step of a stage and a set of due phases."""
+        if (stage, active) not in self.variants:
+            batch = self.abstract_batch(stage, active, self.mesh)
+            self.variants[stage, active] = compile_step(
+                self.recipe, stage, self.mesh, active, self.target, batch, self.config.train.unroll
+            )
+        return self.variants[stage, active]
+
+    def abstract_batch(self, stage: int, active: schedule.Active, mesh: Mesh) -> Any:
+        """Shapes and shardings of the batch of a step with these due phases."""
+        shape = self._shape(stage, max((repeat for _, repeat in active), default=1))
+        return abstract_batch(self._pipeline.read(0, shape), mesh)
+
+    def compile_ahead(self, step: int) -> None:
+        """Compiles all variants that the stage in hand will need, so that training does not stall for a rare one."""
+        _, stage, _ = next(islice(schedule.timeline(self.recipe, self.batch_size), step, None))
+        for active in schedule.variants(self.recipe, step, min(1024, self.total_steps - step)):
+            self.compiled(stage, active)
+
+    def enter(self, current: state.State, stage: int) -> state.State:
+        """The state in the stage that is due: the same, unless a stage begins."""
+        if self._stage is None:
+            self._stage = int(current.stage)
+        if stage != self._stage:
+            current, self._stage = enter_stage(self.recipe, stage, self.target)(current), stage
+        return current
+
+    def work(self, first_step: int) -> Iterator[Work]:
+        """The steps from the first to the last, their batches read and placed ahead of time by a thread."""
+
+        def read(step: int, images: int, stage: int, position: int) -> Work:
+            shape = self._shape(stage, schedule.slices(self.recipe, step))
+            batch = sharding.put(self._pipeline.read(position, shape), self.mesh)
+            return Work(step, images + shape[1] * shape[2], stage, schedule.due(self.recipe, step), batch)
+
+        times = enumerate(schedule.timeline(self.recipe, self.batch_size))
+        return prefetch(read, ((step, *time) for step, time in islice(times, first_step, self.total_steps)))
+
+    def _shape(self, stage: int, slices: int) -> tuple[int, int, int]:
+        batch = self.recipe.stages[stage].batch or self.batch_size
+        return slices, self.microbatches, batch // self.microbatches
+
+
+def fit_to_data(config: ConfigDict, source: Source) -> ConfigDict:
+    """The config with `data.num_classes` filled in from the source where it is None.
+
+    Raises:
+        ConfigError: the config wants another number of classes than the data have.
+    """
+    wanted, found = config.data.num_classes, source.num_classes
+    if wanted is None:
+        with config.unlocked():
+            config.data.num_classes = found
+    elif wanted > found or (wanted and wanted != found):
+        have = f"has {found} classes" if found else "has no labels"
+        raise ConfigError(
+            f"config.data.num_classes is {wanted}, but {source.name} {have}: set it to {found}"
+            + ("" if found else " to train without classes, or label the data by one subfolder per class")
+        )
+    return config

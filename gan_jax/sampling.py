@@ -1,0 +1,113 @@
+"""Images from a recipe's generator: the same image for the same (seed, index), on any number of devices."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from gan_jax.engine.recipe import Recipe
+from gan_jax.errors import ConfigError, UserError
+from gan_jax.layers.pixels import to_uint8
+
+Tree = Any
+
+TRUNCATION_FORMS = ("resampled", "threshold")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to sample.
+
+    Attributes:
+        truncation: None for none, else a positive number; how it acts is the recipe's matter (`Recipe.prior`).
+        form: "resampled" or "threshold", for recipes that truncate latents.
+        standing: accumulations of standing statistics before sampling, 0 to use the running ones.
+        seed: of the latents.
+    """
+
+    truncation: float | None = None
+    form: str = "resampled"
+    standing: int = 0
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.truncation is not None and not self.truncation > 0:
+            raise ConfigError(f"truncation is {self.truncation}: expected a number above 0, such as 0.5")
+        if self.form not in TRUNCATION_FORMS:
+            raise ConfigError(f"truncation form is {self.form!r}: expected one of {TRUNCATION_FORMS}")
+
+
+class Sampler:
+    """Draws images from `{network: variables}`.
+
+    Args:
+        recipe: the GAN.
+        mesh: the batch is split over its data axis.
+        batch: images per call; rounded up to a multiple of the data axis.
+    """
+
+    def __init__(self, recipe: Recipe, mesh: Mesh, batch: int, options: Options):
+        if options.standing and recipe.standing is None:
+            raise ConfigError("standing statistics were asked for, but this recipe's networks keep none")
+        devices = mesh.shape["data"]
+        self.batch = -(-batch // devices) * devices
+        self._recipe, self._options = recipe, options
+        self._spread = NamedSharding(mesh, PartitionSpec("data"))
+        recipe_options = dataclasses.asdict(options)
+
+        def images(variables: Tree, indices: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+            samples = recipe.sample(variables, self._latents(indices), labels, recipe_options)
+            return to_uint8(samples), jnp.isfinite(samples).all()
+
+        def settled(variables: Tree, labels: jax.Array) -> Tree:
+            # Far away from the indices of samples, so that no sample's own latents settle its statistics.
+            indices = jnp.arange(labels.size, dtype=jnp.uint32) + jnp.uint32(2**31)
+            latents = self._latents(indices)
+            return recipe.standing(variables, latents.reshape(*labels.shape, *latents.shape[1:]), labels)
+
+        self._images = jax.jit(images, out_shardings=(self._spread, NamedSharding(mesh, PartitionSpec())))
+        self._settled = jax.jit(settled)
+
+    def settle(self, variables: Tree, num_classes: int) -> Tree:
+        """The variables with standing statistics, if the options ask for them (Brock et al. 2019, appendix C)."""
+        if not self._options.standing:
+            return variables
+        labels = np.random.default_rng(self._options.seed).integers(
+            0, max(num_classes, 1), (self._options.standing, self.batch), np.int32
+        )
+        return self._settled(variables, labels)
+
+    def draw(self, variables: Tree, labels: np.ndarray, first: int = 0) -> np.ndarray:
+        """uint8 images [n, height, width, channels] for int32 labels [n], of sample indices first, first + 1, ...
+
+        Raises:
+            UserError: an image holds a value that is not finite.
+        """
+        return np.concatenate(list(self.stream(variables, labels, first)))
+
+    def stream(self, variables: Tree, labels: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
+        """The same in batches."""
+        for start in range(0, len(labels), self.batch):
+            part = np.asarray(labels[start : start + self.batch], np.int32)
+            padded = np.pad(part, (0, self.batch - len(part)))
+            indices = np.arange(first + start, first + start + self.batch, dtype=np.uint32)
+            inputs = jax.device_put((indices, padded), self._spread)
+            images, finite = self._images(variables, *inputs)
+            if not finite:
+                raise UserError("the generator makes NaN or infinite values: its weights have diverged")
+            yield np.asarray(images)[: len(part)]
+
+    def _latents(self, indices: jax.Array) -> jax.Array:
+        key = jax.random.key(self._options.seed)
+        options = dataclasses.asdict(self._options)
+        latents = jax.vmap(lambda index: self._recipe.prior(jax.random.fold_in(key, index), options))(indices)
+        return jax.lax.with_sharding_constraint(latents, self._spread)
+
+
+def labels_by_row(classes: tuple[int, ...], columns: int) -> np.ndarray:
+    """int32 labels of a grid with one class per row."""
+    return np.repeat(np.asarray(classes, np.int32), columns)

@@ -1,0 +1,97 @@
+"""`gan-jax train`: the only training loop in the project."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax import workdir as workdirs
+from gan_jax.data.source import open_source
+from gan_jax.engine import sharding, state
+from gan_jax.engine.checkpoint import Checkpoints
+from gan_jax.engine.recipe import load
+from gan_jax.evaluate import Evaluator
+from gan_jax.report.log import TrainingLog
+from gan_jax.report.page import write_report
+from gan_jax.run import Run, fit_to_data
+
+DONE, STOPPED = 0, 42
+
+
+def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> int:
+    """Trains until `config.train.length`, from the newest checkpoint of the workdir if there is one.
+
+    Returns:
+        The exit code: 0 when training is complete, 42 when it was asked to stop (SIGTERM, Ctrl-C) and has saved.
+
+    Raises:
+        UserError: of class ConfigError if arguments, config or data cannot be used; nothing is overwritten then.
+    """
+    source = open_source(config.data)
+    config = fit_to_data(config, source)
+    recipe, mesh = load(config), sharding.make_mesh(config.mesh)
+    run = Run(config, recipe, mesh, source)
+    evaluator = Evaluator(config, recipe, mesh)
+    workdirs.take_up(workdir, config, accept_changes)
+    keep_compilations(config.train.compilation_cache)
+
+    with Checkpoints(workdir, config.train.keep) as checkpoints, stop_signals() as stop:
+        first = checkpoints.latest() or 0
+        current = checkpoints.restore(run.target, first) if first else state.born(recipe, run.target, config.seed)
+        log_every = run.steps(config.report.every)
+        with TrainingLog(workdir, first, run.total_steps, log_every, config.report.tensorboard) as log:
+            if first == 0:
+                evaluator.picture(current, workdir)
+                if config.evaluate.at_start:
+                    evaluator.score(current, workdir)
+            log.say(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}")
+            run.compile_ahead(first)
+            log.start(int(current.images))
+            for work in run.work(first):
+                current = run.enter(current, work.stage)
+                current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
+                done, last = work.step + 1, work.step + 1 == run.total_steps
+                log.step(done, work.images, metrics)
+                if last or run.due(config.report.samples_every, done):
+                    evaluator.picture(current, workdir)
+                    write_report(workdir)
+                if last or stop() or run.due(config.train.checkpoint_every, done):
+                    log.finite(done, metrics)
+                    checkpoints.save(current, done)
+                if last:
+                    log.flush()
+                    if config.evaluate.metrics:
+                        log.say(evaluator.score(current, workdir)[1])
+                elif stop():
+                    log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
+                    return STOPPED
+            write_report(workdir)
+            log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
+    return DONE
+
+
+def keep_compilations(folder: str | None) -> None:
+    """Lets XLA keep compiled programs in a folder, so that a second start of the same run is quick; None for not."""
+    if folder:
+        jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Until the end of the block SIGTERM and Ctrl-C only make the yielded function true; a second one interrupts."""
+    received = []
+
+    def note(number, frame):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,108 @@
+"""The built-in digits, the word in the config that opens a source, and keeping a source in memory."""
+
+import ml_collections
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from gan_jax.data.digits import digits
+from gan_jax.data.source import CachedSource, Source, cache_if_small, open_source
+from gan_jax.errors import ConfigError, UserError
+
+
+def section(source, resolution=16, channels=1, **fields):
+    return ml_collections.ConfigDict({"source": source, "resolution": resolution, "channels": channels, **fields})
+
+
+class Numbers(Source):
+    """Ten images that each show their number; counts how often one is decoded."""
+
+    name, image_shape, class_names = "numbers", (2, 2, 1), ("even", "odd")
+
+    def __init__(self):
+        self.decoded = 0
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        if index == 9:
+            raise UserError("image 9 is damaged")
+        self.decoded += 1
+        return {"image": np.full(self.image_shape, index, np.uint8), "label": np.int32(index % 2)}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("resolution", [8, 16, 32])
+def test_digits_have_the_asked_shape_and_ten_named_classes(resolution, channels):
+    source = open_source(section("digits", resolution, channels))
+    assert (len(source), source.image_shape) == (1797, (resolution, resolution, channels))
+    assert source.class_names == tuple("0123456789")
+    example = source[5]
+    assert example["image"].dtype == np.uint8
+    assert example["image"].shape == source.image_shape
+    assert example["label"].dtype == np.int32
+    assert example["label"] == 5
+    assert (example["image"] == example["image"][..., :1]).all()
+
+
+def test_digits_at_8_pixels_are_the_stored_ones_over_the_full_range():
+    images = digits(8).images[..., 0]
+    np.testing.assert_array_equal(images, np.round(load_digits().images * 255 / 16))
+    assert (images.min(), images.max()) == (0, 255)
+
+
+def test_enlarged_digits_keep_range_brightness_and_smoothness():
+    small, large = digits(8).images.astype(int), digits(16).images.astype(int)
+    assert (large.min(), large.max()) == (0, 255)
+    assert abs(large.mean() - small.mean()) < 3
+    steps = np.abs(np.diff(large, axis=1)).mean(axis=(0, 2, 3))
+    within, between = steps[::2].mean(), steps[1::2].mean()
+    assert within > 0.5 * between, "the 8-pixel original shows as blocks"
+
+
+@pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:", "polygons:4"])
+def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
+    with pytest.raises(ConfigError, match=r"config\.data\.source.*digits, polygons, folder:PATH, tfds:NAME") as error:
+        open_source(section(source))
+    assert repr(source) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"resolution": 20}, "resolution is 20"), ({"resolution": 0}, "resolution is 0"), ({"channels": 2}, "channels")],
+)
+def test_a_shape_that_does_not_exist_names_the_field(fields, field):
+    with pytest.raises(ConfigError, match=rf"config\.data\.{field}"):
+        open_source(section("digits", **fields))
+
+
+def test_a_cached_source_decodes_each_image_once_and_reads_the_same():
+    plain = Numbers()
+    plain.__class__ = type("Whole", (Numbers,), {"__len__": lambda self: 9})
+    cached = cache_if_small(plain)
+    assert plain.decoded == 0
+    indices = np.array([3, 8, 3])
+    for _ in range(2):
+        batch = cached.read(indices)
+        np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], indices)
+        np.testing.assert_array_equal(batch["label"], [1, 0, 1])
+        assert batch["label"].dtype == np.int32
+    assert cached[4]["image"][0, 0, 0] == 4
+    assert plain.decoded == 9
+    assert (cached.name, cached.image_shape, cached.num_classes) == ("numbers", (2, 2, 1), 2)
+    batch["image"][:] = 77  # What is read belongs to the reader.
+    assert cached[3]["image"][0, 0, 0] == 3
+
+
+def test_a_source_beyond_the_memory_limit_is_decoded_on_demand(monkeypatch):
+    monkeypatch.setattr("gan_jax.data.source.MEMORY_BYTES", 39)
+    plain = Numbers()
+    assert cache_if_small(plain) is plain
+    monkeypatch.setattr("gan_jax.data.source.MEMORY_BYTES", 40)
+    assert isinstance(cache_if_small(plain), CachedSource)
+
+
+def test_an_example_that_cannot_be_read_fails_the_whole_read():
+    with pytest.raises(UserError, match="image 9 is damaged"):
+        Numbers().read(np.array([0, 9]))

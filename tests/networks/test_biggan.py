@@ -1,0 +1,162 @@
+"""BigGAN: parameter counts of the published networks, and BigGAN-PyTorch's own numbers for small ones."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax.errors import ConfigError
+from gan_jax.networks.biggan import Discriminator, Generator
+from tests import reference
+from tests.networks.counting import count_parameters
+from tests.reference import Peer
+
+GENERATOR_COUNTS = {
+    "SNGAN 128": (Generator(128, 1000, 64, 128, hierarchical=False, shared_embedding=False), 41_996_931),
+    "SAGAN 128": (
+        Generator(128, 1000, 64, 128, hierarchical=False, shared_embedding=False, attention=(64,)),
+        42_017_412,
+    ),
+    "SNGAN CIFAR": (Generator(32, 0, 64, 128, hierarchical=False, sn_eps=None), 4_276_739),
+    "CIFAR-10": (Generator(32, 10, 64, 128, hierarchical=False, shared_embedding=False), 4_304_387),
+    "CIFAR-100": (Generator(32, 100, 64, 128, hierarchical=False, shared_embedding=False), 4_580_867),
+    "32": (Generator(32, 10, 96, 80), 9_231_875),
+    "StudioGAN 32": (Generator(32, 10, 96, 80, attention=(16,)), 9_416_196),
+    "64, ch 64": (Generator(64, 1000, 64, 120, attention=(32,)), 31_969_540),
+    "64": (Generator(64, 1000, 96, 120, attention=(32,)), 70_377_348),
+    "128, ch 64": (Generator(128, 1000, 64, 120, attention=(64,)), 31_978_628),
+    "128": (Generator(128, 1000, 96, 120, attention=(64,)), 70_433_988),
+    "256": (Generator(256, 1000, 96, 140, attention=(128,)), 82_097_604),
+    "512": (Generator(512, 1000, 96, 160, attention=(64,)), 82_468_068),
+    "512, TF-Hub": (Generator(512, 1000, 96, 128, attention=(64,)), 82_296_804),
+}
+DISCRIMINATOR_COUNTS = {
+    "SNGAN 128": (Discriminator(128, 1000, 64, wide=False), 30_005_013),
+    "SAGAN 128": (Discriminator(128, 1000, 64, attention=(64,)), 39_448_258),
+    "CIFAR-10": (Discriminator(32, 10, 64), 4_207_361),
+    "CIFAR-100": (Discriminator(32, 100, 64), 4_230_401),
+    "32": (Discriminator(32, 10, 96), 9_456_769),
+    "StudioGAN 32": (Discriminator(32, 10, 48, attention=(16,)), 2_415_170),
+    "64, ch 64": (Discriminator(64, 1000, 64, attention=(32,)), 20_571_842),
+    "64": (Discriminator(64, 1000, 96, attention=(32,)), 45_511_970),
+    "128": (Discriminator(128, 1000, 96, attention=(64,)), 87_982_370),
+    "256": (Discriminator(256, 1000, 96, attention=(128,)), 99_191_330),
+    "256, compare_gan": (Discriminator(256, 1000, 96, attention=(64,), equal_width_shortcut=False), 98_635_298),
+    "512, compare_gan": (Discriminator(512, 1000, 96, attention=(64,), equal_width_shortcut=False), 98_801_378),
+}
+
+
+@pytest.mark.parametrize("name", GENERATOR_COUNTS)
+def test_generator_parameter_count(name):
+    module, expected = GENERATOR_COUNTS[name]
+    assert count_parameters(module, jnp.zeros((2, module.latent_dim))) == expected
+
+
+@pytest.mark.parametrize("name", DISCRIMINATOR_COUNTS)
+def test_discriminator_parameter_count(name):
+    module, expected = DISCRIMINATOR_COUNTS[name]
+    images = jax.ShapeDtypeStruct((2, module.resolution, module.resolution, 3), jnp.float32)
+    assert count_parameters(module, images) == expected
+
+
+CASES = {
+    "bg32_hier": (
+        Generator(32, 5, 8, 20, 12, attention=(16,)),
+        Discriminator(32, 5, 8, attention=(16, 8)),
+    ),
+    "bg64_hier": (
+        Generator(64, 4, 4, 30, 8, attention=(32,), bn_eps=1e-4, sn_eps=1e-4),
+        Discriminator(64, 4, 8, attention=(32,), sn_eps=1e-4),
+    ),
+    "bg32_unshared": (
+        Generator(32, 7, 4, 16, hierarchical=False, shared_embedding=False, sn_eps=1e-8),
+        Discriminator(32, 7, 4, wide=False, sn_eps=1e-8),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_generator_equals_biggan_pytorch(case):
+    reference.check_generator(CASES[case][0], Peer(f"{case}/G"), case)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_discriminator_equals_biggan_pytorch(case):
+    reference.check_discriminator(CASES[case][1], Peer(f"{case}/D"), case)
+
+
+def test_discriminator_equals_biggan_pytorch_on_real_and_fake_apart():
+    """One call on a batch and two calls on its halves from the same variables give the same logits."""
+    module, peer = CASES["bg32_unshared"][1], Peer("bg32_unshared/D")
+    variables = peer.variables()
+    images, labels = reference.images("x", (4, 3, 32, 32), 0), jnp.arange(4)
+    apply = jax.jit(lambda x, y: module.apply(variables, x, y, mutable=["spectral"]))
+    together, advanced = apply(images, labels)
+    first, _ = apply(images[:2], labels[:2])
+    second, again = apply(images[2:], labels[2:])
+    assert jnp.allclose(together, jnp.concatenate([first, second]), atol=1e-5)
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, advanced, again))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Generator(16, 0, 4, 12, weight_init="N02"),
+        Generator(16, 0, 4, 12, hierarchical=False, weight_init="N02"),
+        Generator(16, 3, 4, 12, shared_dim=0, hierarchical=False, weight_init="N02"),
+    ],
+    ids=["unconditional, hierarchical", "unconditional", "shared, not hierarchical"],
+)
+def test_other_conditionings_at_16_pixels(module):
+    z, labels = jnp.ones((2, module.latent_dim)), jnp.array([0, 1])
+    images, _ = jax.jit(lambda key: module.init_with_output(key, z, labels, train=False))(jax.random.key(0))
+    assert images.shape == (2, 16, 16, 3)
+    assert (module.num_classes == 0) == bool(jnp.array_equal(images[0], images[1]))
+
+
+def test_unconditional_discriminator_at_16_pixels_ignores_labels():
+    module = Discriminator(16, 0, 4, weight_init="N02", image_channels=1)
+    images = jnp.ones((2, 16, 16, 1))
+    labels = jnp.array([0, 1])
+    logits, _ = jax.jit(lambda key: module.init_with_output(key, images, labels))(jax.random.key(0))
+    assert logits.shape == (2,)
+    assert logits[0] == logits[1]
+
+
+def test_latent_dim_is_a_multiple_of_the_chunks():
+    assert Generator(32, 10, dim_z=128).latent_dim == 128
+    assert Generator(128, 10, dim_z=128).latent_dim == 126
+    assert Generator(128, 10, dim_z=128, hierarchical=False).latent_dim == 128
+
+
+def test_bfloat16_keeps_parameters_statistics_images_and_logits_in_float32():
+    generator = Generator(16, 3, 4, 12, attention=(8,), dtype=jnp.bfloat16)
+    discriminator = Discriminator(16, 3, 4, attention=(8,), dtype=jnp.bfloat16)
+    labels = jnp.arange(2)
+    images, g = jax.eval_shape(generator.init_with_output, jax.random.key(0), jnp.ones((2, 12)), labels)
+    logits, d = jax.eval_shape(discriminator.init_with_output, jax.random.key(0), images, labels)
+    assert {leaf.dtype for leaf in jax.tree.leaves((images, g, logits, d))} == {jnp.dtype("float32")}
+    hlo = jax.jit(generator.apply).lower(g, jnp.ones((2, 12)), labels).as_text()
+    convolutions = [line for line in hlo.splitlines() if "stablehlo.convolution" in line]
+    assert convolutions
+    assert all("xbf16>" in line and "xf32>" not in line for line in convolutions)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Generator(100, 10),
+        Generator(32, 10, attention=(64,)),
+        Generator(32, 10, shared_embedding=False),
+        Generator(32, 10, weight_init="orthogonall"),
+    ],
+    ids=["resolution", "attention", "unshared hierarchical", "weight_init"],
+)
+def test_impossible_generators_are_refused(module):
+    with pytest.raises(ConfigError):
+        jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((2, 120)), jnp.zeros(2, jnp.int32))
+
+
+def test_impossible_discriminators_are_refused():
+    for module in (Discriminator(100, 10), Discriminator(32, 10, attention=(4,))):
+        with pytest.raises(ConfigError):
+            module.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), jnp.zeros(1, jnp.int32))

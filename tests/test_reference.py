@@ -1,0 +1,43 @@
+"""The recipe of the reference vectors: drawn numbers, and conversions there and back."""
+
+import zlib
+
+import numpy as np
+import pytest
+
+from tests.reference import Peer, cases, images, integers, normal, weight
+
+NETWORKS = list(cases("layout_biggan"))
+
+
+def checksum(array, dtype):
+    return zlib.crc32(np.ascontiguousarray(array, dtype).tobytes())
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_drawn_weights_have_the_listed_checksums(case):
+    peer = Peer(case, deep="deep" in case)
+    assert {name: checksum(tensor, "<f4") for name, tensor in peer.tensors().items()} == peer.checksums
+
+
+def test_drawn_weights_of_the_tf_hub_generator_have_the_listed_checksums():
+    """All but u and v, which an iteration changes after they are drawn."""
+    layout = cases("layout_biggan_deep_hf")["hf_layout128"]
+    for name, shape, expected in layout["tensors"]:
+        if not name.endswith(("weight_u", "weight_v")):
+            assert checksum(weight(name, tuple(shape), layout["seed"]), "<f4") == expected
+
+
+def test_drawn_inputs_have_the_listed_checksums():
+    assert checksum(normal("z", (3, 20), 1002), "<f4") == 818664339
+    assert checksum(integers("y", (3,), 1002, 5), "<i8") == 760139203
+    assert checksum(images("x", (3, 3, 32, 32), 1002).transpose(0, 3, 1, 2), "<f4") == 843377949
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_conversion_there_and_back_is_the_identity(case):
+    peer = Peer(case, deep="deep" in case)
+    drawn, back = peer.tensors(), peer.from_ours(peer.variables())
+    assert {name for name in drawn if not name.endswith("sv0")} == set(back)
+    for name, tensor in back.items():
+        np.testing.assert_array_equal(tensor, drawn[name], err_msg=name)
