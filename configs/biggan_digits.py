@@ -36,15 +36,15 @@ def get_config(size: str = ""):
     }
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-6}}
     config.players = {
-        "generator": {**adam, "learning_rate": 4e-4},
-        "discriminator": {**adam, "learning_rate": 8e-4},
+        "generator": {**adam, "learning_rate": 5e-4},
+        "discriminator": {**adam, "learning_rate": 2e-3},
     }
-    config.phases = {"loss": "hinge", "discriminator_steps": 1, "orthogonal": 0.0, "generated_labels": "uniform"}
+    config.phases = {"loss": "hinge", "discriminator_steps": 2, "orthogonal": 0.0, "generated_labels": "uniform"}
     config.ema = {"decay": 0.99, "start": "100 steps"}
     config.data = {"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10, "flip": False}
-    config.train.length = "2 steps" if quick else "1000 steps"
+    config.train.length = "2 steps" if quick else "800 steps"
     config.train.batch_size = 16 if quick else 64
-    config.train.checkpoint_every = "500 steps"
+    config.train.checkpoint_every = "400 steps"
     config.report.every = "1 step" if quick else "20 steps"
     config.report.samples_every = "200 steps"
     config.evaluate.metrics = ("digits",)

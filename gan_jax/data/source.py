@@ -19,6 +19,7 @@ MEMORY_BYTES = 2**30
 READERS = {
     "digits": ("digits", ""),
     "polygons": ("polygons", ""),
+    "noise": ("noise", ""),
     "folder": ("folder", "PATH"),
     "tfds": ("tfds_source", "NAME[:SPLIT]"),
 }

@@ -63,7 +63,7 @@ def test_enlarged_digits_keep_range_brightness_and_smoothness():
 
 @pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:", "polygons:4"])
 def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
-    with pytest.raises(ConfigError, match=r"config\.data\.source.*digits, polygons, folder:PATH, tfds:NAME") as error:
+    with pytest.raises(ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH, tfds:NAME") as error:
         open_source(section(source))
     assert repr(source) in str(error.value)
 
@@ -106,3 +106,14 @@ def test_a_source_beyond_the_memory_limit_is_decoded_on_demand(monkeypatch):
 def test_an_example_that_cannot_be_read_fails_the_whole_read():
     with pytest.raises(UserError, match="image 9 is damaged"):
         Numbers().read(np.array([0, 9]))
+
+
+def test_noise_has_the_shape_and_classes_that_are_asked_for():
+    source = open_source(section("noise", 12, 3, num_classes=300, count=8))
+    assert len(source) == 8
+    assert source.num_classes == 300
+    batch = source.read(np.arange(8))
+    assert batch["image"].shape == (8, 12, 12, 3)
+    np.testing.assert_array_equal(batch["label"], np.arange(8))
+    assert 100 < batch["image"].mean() < 155
+    assert open_source(section("noise", 12, 3, num_classes=None)).num_classes == 0
