@@ -7,8 +7,6 @@ lowered with all loops written out; operations that do not grow with the batch (
 are counted apart by lowering a batch of 4 as well, and then spread over the config's real batch.
 """
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
@@ -23,7 +21,7 @@ NAMES = ("biggan_digits", "biggan_cifar10", "biggan_imagenet128", "biggan_imagen
 
 def counts(config, size: int) -> tuple[flops.Count, float]:
     """Our count and XLA's of one step on `size` images in one microbatch."""
-    recipe, mesh = load(config), sharding.make_mesh(config.mesh, jax.devices()[:1])
+    recipe, mesh = load(config), sharding.data_mesh(1)
     target, active = state.abstract(recipe, mesh, ()), schedule.due(recipe, 0)
     shape, data = (max(repeat for _, repeat in active), 1, size), config.data
     batch = {
@@ -36,15 +34,15 @@ def counts(config, size: int) -> tuple[flops.Count, float]:
 
 
 def main() -> None:
-    print("| config | GFLOP per image | valid taps | matmul | elementwise | padding taps (not in the sum) | fixed per step | XLA / ours |")
+    kinds = ("convolution", "matmul", "elementwise", "convolution_padding")
+    print("GFLOP per image; padding taps of convolutions are not in the sum; fixed is per step, whatever the batch.\n")
+    print("| config | sum | valid taps | matmul | elementwise | padding taps | fixed | XLA / ours |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in NAMES:
         config = configs.load(f"configs/{name}.py")
         (small, xla_small), (large, xla_large) = counts(config, 2), counts(config, 4)
-        per_image = {k: (v - dataclasses.asdict(small)[k]) / 2 for k, v in dataclasses.asdict(large).items()}
         total = (large.total - small.total) / 2
-        fixed = small.total - 2 * total
-        row = [total, per_image["convolution"], per_image["matmul"], per_image["elementwise"], per_image["convolution_padding"], fixed]
+        row = [total, *((getattr(large, kind) - getattr(small, kind)) / 2 for kind in kinds), small.total - 2 * total]
         ratio = (xla_large - xla_small) / 2 / total
         print(f"| {name} | " + " | ".join(f"{value / 1e9:,.3f}" for value in row) + f" | {ratio:.5f} |", flush=True)
 

@@ -1,6 +1,6 @@
 """How long the package takes to start: best of five of each command, in a process of its own.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import subprocess

@@ -8,11 +8,12 @@ one subfolder per class: `--config.data.source=folder:PATH`.
 Hardware: one GPU; 4.3 and 4.2 million parameters. Not yet trained to the end with this code, so no score is claimed.
 """
 
-from gan_jax.config import base
+from gan_jax.config import base, check_argument
 
 
 def get_config(size: str = ""):
     """The experiment, or with the argument "quick" a few steps of a tiny one on the built-in digits."""
+    check_argument(size, "quick")
     config = base()
     config.recipe = "biggan"
     network = {"channels": 64, "attention": (), "sn_eps": 1e-8, "weight_init": "N02"}

@@ -6,11 +6,12 @@ Paper: BigGAN (arXiv 1809.11096), every part of it at small scale: class embeddi
 normalisation, spectral normalisation, projection discriminator, hinge loss, moving average of the weights.
 """
 
-from gan_jax.config import base
+from gan_jax.config import base, check_argument
 
 
 def get_config(size: str = ""):
     """The experiment, or with the argument "quick" a few steps of a tiny one."""
+    check_argument(size, "quick")
     quick = size == "quick"
     config = base()
     config.recipe = "biggan"

@@ -7,11 +7,12 @@ generator, penalty 10, Adam 1e-4 (0.5, 0.9), batch 50, no averaging. Data: the c
 Here with 16 channels instead of 64 and 2,000 steps instead of 200,000, which two CPU cores do in some minutes.
 """
 
-from gan_jax.config import base
+from gan_jax.config import base, check_argument
 
 
 def get_config(size: str = ""):
     """The experiment; "full" for the published width and length, "quick" for a few steps of a tiny one."""
+    check_argument(size, "full", "quick")
     config = base()
     config.recipe = "wgan_gp"
     config.model = {"channels": {"full": 64, "quick": 4}.get(size, 16), "dim_z": 128}

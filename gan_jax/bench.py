@@ -122,7 +122,7 @@ def _operations(run: Run, due: list[schedule.Active], images_per_second: float) 
     The compiler counts the body of a loop once, so it is asked about the step with all loops written out, before it
     optimises; where there are no loops (CPU), also about the compiled step.
     """
-    alone = sharding.make_mesh(run.config.mesh, jax.devices()[:1])
+    alone = sharding.data_mesh(1)
     target = state.abstract(run.recipe, alone, ())
     analytic, compiler = flops.Count(), 0.0
     for active, times in collections.Counter(due).items():

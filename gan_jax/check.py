@@ -15,6 +15,7 @@ from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
 from gan_jax.engine.step import abstract_batch, compile_step
+from gan_jax.errors import ConfigError, UserError
 from gan_jax.params import count
 from gan_jax.sampling import Options, Sampler
 
@@ -29,7 +30,11 @@ class Broken(Exception):
 
 
 def check(config: ConfigDict) -> Iterator[tuple[str, bool, str]]:
-    """Yields `(name, passed, text)` of every check; stops after one that the others need. Needs four devices."""
+    """Yields `(name, passed, text)` of every check; stops after a failure of one that the others need.
+
+    Raises:
+        ConfigError: the config cannot be used, or there are fewer than four devices.
+    """
     subject = None
 
     def build() -> str:
@@ -48,24 +53,28 @@ def check(config: ConfigDict) -> Iterator[tuple[str, bool, str]]:
     ):
         try:
             yield name, True, run()
-        except Broken as error:
+            continue
+        except ConfigError:
+            raise
+        except (Broken, UserError) as error:
             yield name, False, str(error)
         except Exception:  # the author's code: show where it broke
             yield name, False, traceback.format_exc().rstrip()
-            if name in ("networks", "steps"):
-                return
+        if name in ("networks", "steps"):
+            return
 
 
 class Subject:
-    """A recipe and what its checks share: a mesh of four devices, compiled steps, states before and after training.
-
-    Raises:
-        ConfigError: the config names no recipe.
-    """
+    """A recipe and what its checks share: a mesh of four devices, compiled steps, states before and after training."""
 
     def __init__(self, config: ConfigDict):
+        if jax.device_count() < DEVICES:
+            raise ConfigError(
+                f"gan-jax check needs {DEVICES} devices and has {jax.device_count()}: "
+                f"set XLA_FLAGS=--xla_force_host_platform_device_count={DEVICES}"
+            )
         self.config, self.recipe = config, load(config)
-        self.mesh = sharding.make_mesh(config.mesh, jax.devices()[:DEVICES])
+        self.mesh = sharding.data_mesh(DEVICES)
         self.target = state.abstract(self.recipe, self.mesh, config.mesh.rules)
         self.compiled = {}
 
@@ -97,7 +106,7 @@ class Subject:
 
     def sharding(self) -> str:
         """Work is split over devices: four devices cost each what one costs with a quarter of the batch."""
-        alone = sharding.make_mesh(self.config.mesh, jax.devices()[:1])
+        alone = sharding.data_mesh(1)
         texts = []
         for active in self.compiled:
             one = self._compile(active, alone, PER_DEVICE).cost_analysis()["flops"]

@@ -30,6 +30,19 @@ SECTIONS = (
     "seed",
 )
 DEFAULT = "configs/biggan_digits.py"
+# Whole numbers and the smallest that makes sense; all stay below 2**32, as the seeds must.
+SMALLEST = {
+    "train.batch_size": 1,
+    "train.microbatches": 1,
+    "train.keep": 1,
+    "report.rows": 1,
+    "report.columns": 1,
+    "evaluate.samples": 2,
+    "evaluate.batch": 1,
+    "evaluate.standing": 0,
+    "evaluate.seed": 0,
+    "seed": 0,
+}
 # What may differ when a workdir is taken up again.
 FREE_ON_RESUME = ("mesh.", "report.", "evaluate.", "train.length", "train.unroll", "train.compilation_cache")
 
@@ -54,14 +67,23 @@ def load(spec: str, overrides: list[str] = ()) -> ConfigDict:
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{path} is no usable config (get_config with argument {argument!r}): {problem}") from error
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"{path}: get_config returned {type(config).__name__}: expected a ConfigDict")
     return finish(config, overrides)
+
+
+def check_argument(argument: str, *known: str) -> None:
+    """Raises ConfigError unless the argument of a config is one that it knows, or empty."""
+    if argument and argument not in known:
+        raise ConfigError(f"the config's argument is {argument!r}: expected {' or '.join(known)}, or none")
 
 
 def base() -> ConfigDict:
     """The sections that most experiments share; a config sets the rest and what it wants otherwise.
 
     Durations are text, such as "1000 steps", "500 kimg" or "20 epochs". `train.unroll` None writes loops over
-    microbatches and repeats out on CPU and scans them elsewhere. `data.num_classes` None takes it from the data.
+    microbatches and repeats out on CPU and scans them elsewhere. `train.compilation_cache` is a folder for compiled
+    programs, "" for none. `data.num_classes` None takes it from the data.
     """
     return ConfigDict(
         {
@@ -87,7 +109,7 @@ def base() -> ConfigDict:
                 "metrics": (),
                 "at_start": False,
                 "samples": 1000,
-                "batch": 250,
+                "batch": 256,
                 "standing": 0,
                 "seed": 0,
             },
@@ -97,13 +119,24 @@ def base() -> ConfigDict:
 
 
 def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
-    """Checks the sections, applies overrides and locks."""
+    """Checks the sections, applies overrides, checks whole numbers and locks.
+
+    Raises:
+        ConfigError: a section or field is missing, unknown or out of range.
+    """
     missing, unknown = set(SECTIONS) - set(config), set(config) - set(SECTIONS)
     if missing or unknown:
         raise ConfigError(f"the config lacks sections {sorted(missing)} and has unknown ones {sorted(unknown)}")
     for override in overrides:
         key, _, text = override.partition("=")
         _set(config, key, text)
+    values = flat(config)
+    for name, smallest in SMALLEST.items():
+        value = values.get(name)
+        if type(value) is not int or not smallest <= value < 2**32:
+            raise ConfigError(
+                f"config.{name} is {value!r}: expected a whole number of at least {smallest}, below 2**32"
+            )
     return config.lock()
 
 
@@ -115,15 +148,28 @@ def read(workdir: Path, overrides: list[str] = ()) -> ConfigDict:
     """
     path = Path(workdir) / "config.json"
     try:
-        return finish(ConfigDict(_lists_to_tuples(json.loads(path.read_text()))), overrides)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{workdir} is no workdir: it has no config.json (train one with gan-jax train)") from error
-    except json.JSONDecodeError as error:
+        values = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"{workdir} is no workdir: its config.json cannot be read ({error.strerror}); make one with gan-jax train"
+        ) from error
+    except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}: expected the sections of a config")
+    return finish(ConfigDict(_lists_to_tuples(values)), overrides)
 
 
 def to_json(config: ConfigDict) -> str:
-    return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+    """The config as it stands in a workdir.
+
+    Raises:
+        ConfigError: it holds a value that JSON has not, such as a function.
+    """
+    try:
+        return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+    except TypeError as error:
+        raise ConfigError(f"the config can hold numbers, text, lists and sections only: {error}") from error
 
 
 def flat(config: ConfigDict) -> dict[str, Any]:
@@ -185,6 +231,8 @@ def _set(config: ConfigDict, key: str, text: str) -> None:
 def _parse(text: str, expected: type) -> Any:
     if expected is str:
         return text
+    if expected is tuple and text.lower() == "none":
+        return ()
     if text.lower() in ("true", "false", "none"):
         return {"true": True, "false": False, "none": None}[text.lower()]
     try:

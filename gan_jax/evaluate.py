@@ -64,10 +64,16 @@ class Evaluator:
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
-    """Scores the newest checkpoint of a workdir; see `Evaluator.score`."""
+    """Scores the newest checkpoint of a workdir; see `Evaluator.score`.
+
+    Raises:
+        ConfigError: there are no metrics to compute, or no checkpoint.
+    """
+    if not config.evaluate.metrics:
+        raise ConfigError(f"config.evaluate.metrics is empty: expected some of {sorted(METRICS)}")
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     evaluator = Evaluator(config, recipe, mesh)
-    return evaluator.score(workdirs.restore(workdir, config, recipe, mesh), workdir)
+    return evaluator.score(workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules)), workdir)
 
 
 def digits(samples: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -95,7 +101,7 @@ def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
             f"{record['held_out_accuracy']:.1%} of held-out real digits)"
         )
         lines.append(f"  Frechet distance to the real digits in its features: {record['frechet']:.2f}")
-        if record["frechet"] and first["images"] < record["images"]:
+        if record["frechet"] and "frechet" in first and first["images"] < record["images"]:
             ratio = first["frechet"] / record["frechet"]
             lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.0f} times as much)"
     return "\n".join(lines)

@@ -21,6 +21,9 @@ def run() -> None:
     except UserError as error:
         print(f"gan-jax: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of stdout (head, less) has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("gan-jax: interrupted")
 
@@ -84,7 +87,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(","))
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 3,7") from error
 
 
 def _load(options):
@@ -92,9 +98,9 @@ def _load(options):
     from gan_jax import config
 
     workdir = getattr(options, "workdir", None)
-    if getattr(options, "config", None) is None and workdir and (workdir / "config.json").exists():
+    if options.config is None and workdir and (workdir / "config.json").exists():
         return config.read(workdir, options.overrides)
-    return config.load(getattr(options, "config", None) or config.DEFAULT, options.overrides)
+    return config.load(config.DEFAULT if options.config is None else options.config, options.overrides)
 
 
 def _train(options) -> int:

@@ -28,7 +28,7 @@ def as_text(table: dict[str, dict[str, Any]]) -> str:
     """The table for people: one line per tensor, totals last."""
     lines = []
     for name, entry in table.items():
-        width = max(len(path) for path in entry["tensors"])
+        width = max((len(path) for path in entry["tensors"]), default=0)
         for path, shape in entry["tensors"].items():
             lines.append(
                 f"{name:>4}  {path:<{width}}  {' x '.join(map(str, shape)) or 'scalar':>20}  {math.prod(shape):>13,}"

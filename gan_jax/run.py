@@ -1,6 +1,6 @@
 """One run, resolved: its config fitted to the data, its compiled steps, its batches, its length."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -29,7 +29,8 @@ class Work(NamedTuple):
 class Run:
     """Compiled steps and batches of one training run.
 
-    `variants` holds what was compiled so far, by (stage, due phases).
+    `variants` holds what was compiled so far, by (stage, due phases); `total_steps`, `log_every`, `samples_every` and
+    `checkpoint_every` are the config's durations in steps.
 
     Args:
         config: fitted to the data, see `fit_to_data`.
@@ -46,20 +47,15 @@ class Run:
             sharding.check_batch(stage.batch or self.batch_size, self.microbatches, mesh)
         self.target = state.abstract(recipe, mesh, config.mesh.rules)
         self.examples = len(source)
-        length = schedule.images_in(config.train.length, self.batch_size, self.examples)
+        length = self._duration("train.length", schedule.images_in)
         self.total_steps = schedule.steps_until(recipe, self.batch_size, length)
+        self.log_every = self._duration("report.every", schedule.steps_in)
+        self.samples_every = self._duration("report.samples_every", schedule.steps_in)
+        self.checkpoint_every = self._duration("train.checkpoint_every", schedule.steps_in)
         processes = (jax.process_index(), jax.process_count())
         self._pipeline = Pipeline(source, seed=config.seed, flip=config.data.flip, process=processes)
         self.variants: dict[tuple[int, schedule.Active], jax.stages.Compiled] = {}
         self._stage: int | None = None
-
-    def steps(self, duration: str) -> int:
-        """A duration in steps, at least 1."""
-        return schedule.steps_in(duration, self.batch_size, self.examples)
-
-    def due(self, duration: str, step: int) -> bool:
-        """Whether a multiple of a duration is reached at a step."""
-        return step % self.steps(duration) == 0
 
     def compiled(self, stage: int, active: schedule.Active) -> jax.stages.Compiled:
         """The compiled step of a stage and a set of due phases."""
@@ -99,6 +95,13 @@ class Run:
 
         times = enumerate(schedule.timeline(self.recipe, self.batch_size))
         return prefetch(read, ((step, *time) for step, time in islice(times, first_step, self.total_steps)))
+
+    def _duration(self, field: str, convert: Callable[[str, int, int], int]) -> int:
+        section, name = field.split(".")
+        try:
+            return convert(self.config[section][name], self.batch_size, self.examples)
+        except ConfigError as error:
+            raise ConfigError(f"config.{field}: {error}") from error
 
     def _shape(self, stage: int, slices: int) -> tuple[int, int, int]:
         batch = self.recipe.stages[stage].batch or self.batch_size

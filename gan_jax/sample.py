@@ -40,6 +40,8 @@ def sample(
         )
     if count is not None and count < 1:
         raise ConfigError(f"--count is {count}: expected at least 1")
+    if out.suffix.lower() in (".jpg", ".jpeg", ".webp", ".gif"):
+        raise ConfigError(f"--out is {out}: expected FILE.png for one grid, or a folder for a PNG file per image")
     is_grid = out.suffix.lower() == ".png"
     chosen = classes or tuple(range(min(known, 10) if is_grid else known)) or (0,)
     count = count or COLUMNS * len(chosen)
@@ -47,8 +49,8 @@ def sample(
     labels = labels_by_row(chosen, -(-count // len(chosen)))[:count]
 
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
-    sampler = Sampler(recipe, mesh, min(config.evaluate.batch, count), options)
-    current = workdirs.restore(workdir, config, recipe, mesh)
+    sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
+    current = workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules))
     variables = sampler.settle(state.variables(current, averaged=True), known)
     if is_grid:
         rows = [str(label) for label in labels[::columns]] if known else None
@@ -60,7 +62,7 @@ def sample(
         for images in sampler.stream(variables, labels):
             for index, image in enumerate(images, first):
                 picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-                picture.save(out / f"{index:06d}_class{labels[index]}.png")
+                picture.save(out / (f"{index:06d}_class{labels[index]}.png" if known else f"{index:06d}.png"))
             first += len(images)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error

@@ -39,6 +39,10 @@ class Options:
             raise ConfigError(f"truncation is {self.truncation}: expected a number above 0, such as 0.5")
         if self.form not in TRUNCATION_FORMS:
             raise ConfigError(f"truncation form is {self.form!r}: expected one of {TRUNCATION_FORMS}")
+        if self.standing < 0:
+            raise ConfigError(f"the number of batches for standing statistics is {self.standing}: expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"the seed is {self.seed}: expected a whole number from 0 to {2**32 - 1}")
 
 
 class Sampler:
@@ -47,14 +51,15 @@ class Sampler:
     Args:
         recipe: the GAN.
         mesh: the batch is split over its data axis.
-        batch: images per call; rounded up to a multiple of the data axis.
+        batch: images per call at most, and in each accumulation of standing statistics; rounded up to a multiple of
+            the data axis.
     """
 
     def __init__(self, recipe: Recipe, mesh: Mesh, batch: int, options: Options):
         if options.standing and recipe.standing is None:
             raise ConfigError("standing statistics were asked for, but this recipe's networks keep none")
-        devices = mesh.shape["data"]
-        self.batch = -(-batch // devices) * devices
+        self._devices = mesh.shape["data"]
+        self.batch = self._rounded_up(batch)
         self._recipe, self._options = recipe, options
         self._spread = NamedSharding(mesh, PartitionSpec("data"))
         recipe_options = dataclasses.asdict(options)
@@ -91,15 +96,19 @@ class Sampler:
 
     def stream(self, variables: Tree, labels: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
         """The same in batches."""
-        for start in range(0, len(labels), self.batch):
-            part = np.asarray(labels[start : start + self.batch], np.int32)
-            padded = np.pad(part, (0, self.batch - len(part)))
-            indices = np.arange(first + start, first + start + self.batch, dtype=np.uint32)
+        size = min(self.batch, self._rounded_up(len(labels)))
+        for start in range(0, len(labels), size):
+            part = np.asarray(labels[start : start + size], np.int32)
+            padded = np.pad(part, (0, size - len(part)))
+            indices = np.arange(first + start, first + start + size, dtype=np.uint32)
             inputs = jax.device_put((indices, padded), self._spread)
             images, finite = self._images(variables, *inputs)
             if not finite:
                 raise UserError("the generator makes NaN or infinite values: its weights have diverged")
             yield np.asarray(images)[: len(part)]
+
+    def _rounded_up(self, count: int) -> int:
+        return -(-count // self._devices) * self._devices
 
     def _latents(self, indices: jax.Array) -> jax.Array:
         key = jax.random.key(self._options.seed)

@@ -1,6 +1,7 @@
 """`gan-jax train`: the only training loop in the project."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,46 +36,50 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> in
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     run = Run(config, recipe, mesh, source)
     evaluator = Evaluator(config, recipe, mesh)
-    workdirs.take_up(workdir, config, accept_changes)
+    workdirs.check(workdir, config, accept_changes)
     keep_compilations(config.train.compilation_cache)
+    first = workdirs.latest(workdir)
+    print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
+    run.compile_ahead(first)
+    current = workdirs.restore(workdir, run.target) if first else state.born(recipe, run.target, config.seed)
+    workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
 
-    with Checkpoints(workdir, config.train.keep) as checkpoints, stop_signals() as stop:
-        first = checkpoints.latest() or 0
-        current = checkpoints.restore(run.target, first) if first else state.born(recipe, run.target, config.seed)
-        log_every = run.steps(config.report.every)
-        with TrainingLog(workdir, first, run.total_steps, log_every, config.report.tensorboard) as log:
-            if first == 0:
+    with (
+        stop_signals() as stop,
+        Checkpoints(workdir, config.train.keep) as checkpoints,
+        TrainingLog(workdir, first, run.total_steps, run.log_every, config.report.tensorboard) as log,
+    ):
+        if first == 0:
+            evaluator.picture(current, workdir)
+            if config.evaluate.at_start and config.evaluate.metrics:
+                evaluator.score(current, workdir)
+        log.start(int(current.images))
+        for work in run.work(first):
+            current = run.enter(current, work.stage)
+            current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
+            done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()
+            log.step(done, work.images, metrics)
+            if last or done % run.samples_every == 0:
                 evaluator.picture(current, workdir)
-                if config.evaluate.at_start:
-                    evaluator.score(current, workdir)
-            log.say(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}")
-            run.compile_ahead(first)
-            log.start(int(current.images))
-            for work in run.work(first):
-                current = run.enter(current, work.stage)
-                current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
-                done, last = work.step + 1, work.step + 1 == run.total_steps
-                log.step(done, work.images, metrics)
-                if last or run.due(config.report.samples_every, done):
-                    evaluator.picture(current, workdir)
-                    write_report(workdir)
-                if last or stop() or run.due(config.train.checkpoint_every, done):
-                    log.finite(done, metrics)
-                    checkpoints.save(current, done)
-                if last:
-                    log.flush()
-                    if config.evaluate.metrics:
-                        log.say(evaluator.score(current, workdir)[1])
-                elif stop():
-                    log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
-                    return STOPPED
-            write_report(workdir)
-            log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
+                write_report(workdir)
+            if last or stopping or done % run.checkpoint_every == 0:
+                log.flush()
+                log.finite(done, metrics)
+                checkpoints.save(current, done)
+            if last and config.evaluate.metrics:
+                log.say(evaluator.score(current, workdir)[1])
+            if stopping and not last:
+                checkpoints.wait()
+                log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
+                return STOPPED
+        checkpoints.wait()
+        write_report(workdir)
+        log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
     return DONE
 
 
-def keep_compilations(folder: str | None) -> None:
-    """Lets XLA keep compiled programs in a folder, so that a second start of the same run is quick; None for not."""
+def keep_compilations(folder: str) -> None:
+    """Lets XLA keep compiled programs in a folder, so that a second start of the same run is quick; "" for not."""
     if folder:
         jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
 

@@ -8,51 +8,66 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from gan_jax import __version__
 from gan_jax import config as configs
 from gan_jax.engine import state
 from gan_jax.engine.checkpoint import Checkpoints
-from gan_jax.engine.recipe import Recipe
 from gan_jax.errors import ConfigError
 from gan_jax.report import atomic
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "ml-collections", "numpy")
 
 
-def take_up(workdir: Path, config: ConfigDict, accept_changes: bool = False) -> None:
-    """Makes the folder, or checks that the run in it is this one; writes config.json and environment.json.
+def check(workdir: Path, config: ConfigDict, accept_changes: bool = False) -> None:
+    """Checks that a run with this config may take up the folder; changes nothing.
 
     Raises:
-        ConfigError: another run's config lies there (every differing field is named); nothing is changed then.
+        ConfigError: another run's config lies there (every differing field is named), or something else.
+    """
+    try:
+        if (workdir / "config.json").exists():
+            differing = configs.changes(configs.read(workdir), config)
+            if differing and not accept_changes:
+                raise ConfigError(
+                    f"{workdir} holds a run with another config: {'; '.join(differing)}. Choose another --workdir, or "
+                    "go on all the same with --accept-changes"
+                )
+        elif workdir.exists() and any(workdir.iterdir()):
+            raise ConfigError(f"{workdir} is not empty and holds no run of gan-jax: choose another --workdir")
+    except OSError as error:
+        raise ConfigError(f"--workdir={workdir} cannot be used ({error.strerror}): choose another folder") from error
+
+
+def record(workdir: Path, config: ConfigDict) -> None:
+    """Writes config.json and environment.json, making the folder where it is missing.
+
+    Raises:
         UserError: the folder cannot be written.
     """
-    if (workdir / "config.json").exists():
-        differing = configs.changes(configs.read(workdir), config)
-        if differing and not accept_changes:
-            raise ConfigError(
-                f"{workdir} holds a run with another config: {'; '.join(differing)}. Choose another --workdir, or go on "
-                "all the same with --accept-changes"
-            )
-    elif workdir.exists() and any(workdir.iterdir()):
-        raise ConfigError(f"{workdir} is not empty and holds no run of gan-jax: choose another --workdir")
     atomic.replace(workdir / "config.json", configs.to_json(config).encode())
     atomic.replace(workdir / "environment.json", (json.dumps(environment(), indent=2) + "\n").encode())
 
 
-def restore(workdir: Path, config: ConfigDict, recipe: Recipe, mesh: Mesh) -> state.State:
-    """The newest training state of a workdir, for those who sample and evaluate.
+def latest(workdir: Path) -> int:
+    """Step of the newest checkpoint, 0 where there is none."""
+    with Checkpoints(workdir, read_only=True) as checkpoints:
+        return checkpoints.latest() or 0
+
+
+def restore(workdir: Path, target: state.State) -> state.State:
+    """The newest training state, in the shardings of the abstract `target`.
 
     Raises:
         ConfigError: there is no checkpoint.
+        UserError: it does not fit, or is damaged.
     """
-    with Checkpoints(workdir) as checkpoints:
+    with Checkpoints(workdir, read_only=True) as checkpoints:
         step = checkpoints.latest()
         if step is None:
             raise ConfigError(f"{workdir} has no checkpoint yet: train it first with gan-jax train --workdir={workdir}")
-        return checkpoints.restore(state.abstract(recipe, mesh, config.mesh.rules), step)
+        return checkpoints.restore(target, step)
 
 
 def environment() -> dict:

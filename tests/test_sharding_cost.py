@@ -49,7 +49,7 @@ class Compiled:
     def __init__(self, phase, devices, *overrides):
         config = make_config(*overrides)
         self.recipe = load(config)
-        self.mesh = sharding.make_mesh(config.mesh, jax.devices()[:devices])
+        self.mesh = sharding.data_mesh(devices)
         self.target = state.abstract(self.recipe, self.mesh, config.mesh.rules)
         shapes = abstract_batch(batch(), self.mesh)
         with warnings.catch_warnings(record=True) as self.warnings:

@@ -7,6 +7,7 @@ version. A save returns as soon as the arrays are copied from the devices, so a 
 import contextlib
 import dataclasses
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from gan_jax.engine.sharding import path_name
 from gan_jax.engine.state import State
 from gan_jax.errors import UserError
 
@@ -26,29 +28,45 @@ class Checkpoints:
     Args:
         workdir: existing folder.
         keep: how many of the newest to keep.
+        read_only: touch nothing, above all not the half-written checkpoint of a run in progress.
 
     As a context manager it waits for the last save to commit: leaving without that would lose it silently.
+
+    Raises:
+        UserError: the folder cannot be made.
     """
 
-    def __init__(self, workdir: Path, keep: int = 3):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax warns about settings that are its own defaults
+    def __init__(self, workdir: Path, keep: int = 3, read_only: bool = False):
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax logs pages about the errors that it raises
         self.folder = Path(workdir).absolute() / "checkpoints"
-        self.manager = ocp.CheckpointManager(
-            self.folder,
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep,
-                cleanup_tmp_directories=True,
-                async_options=ocp.AsyncOptions(timeout_secs=300),
-            ),
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=None if read_only else keep,
+            cleanup_tmp_directories=not read_only,
+            read_only=read_only,
+            async_options=ocp.AsyncOptions(timeout_secs=300),
         )
+        # Without the handlers a fresh manager says nothing of the shapes and dtypes that it finds.
+        handlers = {"state": ocp.StandardCheckpointHandler(), "meta": ocp.JsonCheckpointHandler()}
+        with self._explained():
+            self.manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *_) -> None:
+        try:
+            self.wait()
+        finally:
+            self.manager.close()
+
+    def wait(self) -> None:
+        """Returns when the last save is committed.
+
+        Raises:
+            UserError: it could not be written (a full disk).
+        """
         with self._explained():
             self.manager.wait_until_finished()
-        self.manager.close()
 
     def latest(self) -> int | None:
         """Step of the newest committed checkpoint, None where there is none."""
@@ -76,7 +94,6 @@ class Checkpoints:
             UserError: the checkpoint does not fit the recipe, was written by a newer version, or is damaged.
         """
         wanted = _as_dict(target)
-        self._check_dtypes(wanted, step)
         try:
             meta = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
             if meta["format"] > FORMAT:
@@ -84,27 +101,32 @@ class Checkpoints:
                     f"{self.folder}/{step} has format {meta['format']}; this version of gan_jax reads up to {FORMAT}: "
                     "install a newer one"
                 )
-            items = self.manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted)))
+            self._check_fit(wanted, step)
+            with _muted():
+                items = self.manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted)))
         except UserError:
             raise
         except Exception as error:  # orbax raises many types for the same damage
-            first_line = str(error).strip().split("\n")[0]
             raise UserError(
-                f"{self.folder}/{step} cannot be restored ({type(error).__name__}: {first_line}): move this folder away "
+                f"{self.folder}/{step} is damaged ({type(error).__name__}: {_shortened(error)}): move this folder away "
                 "to go on from the checkpoint before it"
             ) from error
         return State(**items.state)
 
-    def _check_dtypes(self, wanted: dict, step: int) -> None:
-        """Orbax checks names and shapes but casts silently."""
-        stored = self.manager.item_metadata(step).state
-        if stored is None:
-            return
-        found = {jax.tree_util.keystr(p): np.dtype(x.dtype) for p, x in jax.tree.leaves_with_path(stored.tree)}
-        for path, leaf in jax.tree.leaves_with_path(wanted):
-            name = jax.tree_util.keystr(path)
-            if name in found and found[name] != leaf.dtype:
-                raise UserError(f"{self.folder}/{step}: {name} is {found[name]}, expected {leaf.dtype}")
+    def _check_fit(self, wanted: dict, step: int) -> None:
+        """Names a leaf that differs: orbax does not say which shape is wrong, and casts other dtypes silently."""
+        metadata = self.manager.item_metadata(step)["state"]
+        if metadata is None:
+            raise ValueError("the list of its arrays is missing")
+        stored, expected = _summary(metadata.tree), _summary(wanted)
+        names = sorted(stored.keys() | expected.keys())
+        if differing := [name for name in names if stored.get(name) != expected.get(name)]:
+            name = differing[0]
+            raise UserError(
+                f"{self.folder}/{step} does not fit this config and recipe: it has {stored.get(name, 'nothing')} as "
+                f"{name}, expected {expected.get(name, 'nothing')} ({len(differing)} of {len(names)} arrays differ); "
+                "use the config it was trained with, or another --workdir"
+            )
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -115,10 +137,34 @@ class Checkpoints:
                 s in str(error) for s in ("RESOURCE_EXHAUSTED", "OUT_OF_RANGE", "PERMISSION")
             ):
                 raise UserError(
-                    f"{self.folder}: the checkpoint could not be written ({str(error).strip().splitlines()[0][:200]}): "
+                    f"{self.folder}: the checkpoint could not be written ({_shortened(error)}): "
                     "free some space and run the same command again; older checkpoints are intact"
                 ) from error
             raise
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """Silences what asyncio and TensorStore's threads have to say when an array cannot be read: pages of tracebacks.
+
+    They go on with it for a while, so after a failure, which ends the process, they stay silenced.
+    """
+    hook, level = sys.unraisablehook, logging.getLogger("asyncio").level
+    sys.unraisablehook = lambda _: None
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    yield
+    sys.unraisablehook = hook
+    logging.getLogger("asyncio").setLevel(level)
+
+
+def _summary(tree: dict) -> dict[str, str]:
+    """`{path: "float32[3, 8]"}` of arrays or of what orbax says about them."""
+    return {path_name(p): f"{np.dtype(x.dtype)}{list(x.shape)}" for p, x in jax.tree.leaves_with_path(tree)}
+
+
+def _shortened(error: Exception) -> str:
+    """The first line of its cause, without the specification that TensorStore appends."""
+    return str(error.__cause__ or error).strip().split("\n")[0].split(" [tensorstore_spec")[0][:300]
 
 
 def _as_dict(state: State) -> dict:

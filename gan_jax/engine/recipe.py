@@ -10,6 +10,9 @@ microbatch, or `{player: scalar}` when several players are updated at once by lo
 
 import dataclasses
 import importlib
+import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -239,21 +242,38 @@ class Recipe:
 def load(config) -> Recipe:
     """Builds the recipe that `config.recipe` names: a module of `gan_jax.recipes`, or a dotted path.
 
-    The module has a function `build(config) -> Recipe`.
+    The module has a function `build(config) -> Recipe`. A dotted path is looked up in the current folder too.
+
+    Raises:
+        ConfigError: there is no such module, it fails to import, or it has no `build`.
     """
     name = config.recipe if "." in config.recipe else f"gan_jax.recipes.{config.recipe}"
+    if "." in config.recipe and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a console script does not search it, unlike `python -m`
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _unimportable(config.recipe, error) from error
         raise ConfigError(
             f"config.recipe is {config.recipe!r}, but there is no module {name}: expected a file in "
-            "gan_jax/recipes or the dotted path of your own module"
+            f"gan_jax/recipes or the dotted path of your own module, from {os.getcwd()} or installed"
         ) from error
+    except Exception as error:
+        raise _unimportable(config.recipe, error) from error
+    if not callable(getattr(module, "build", None)):
+        raise ConfigError(f"config.recipe is {config.recipe!r}, but {module.__file__} has no function build(config)")
     return module.build(config)
+
+
+def _unimportable(name: str, error: Exception) -> ConfigError:
+    *_, place = traceback.extract_tb(error.__traceback__)
+    where = "" if isinstance(error, SyntaxError) else f" ({place.filename}, line {place.lineno})"
+    return ConfigError(f"config.recipe is {name!r}, which cannot be imported: {type(error).__name__}: {error}{where}")
 
 
 def compute_dtype(config) -> jnp.dtype:
     """The dtype of the networks' convolutions, from `config.precision.compute`."""
+    if config.precision.compute not in ("float32", "bfloat16"):
+        raise ConfigError(f'config.precision.compute is {config.precision.compute!r}: expected "float32" or "bfloat16"')
     return jnp.dtype(config.precision.compute)

@@ -21,20 +21,21 @@ Rules = tuple[tuple[str, Any], ...]
 STACKED = PartitionSpec(None, None, "data")
 
 
-def make_mesh(section, devices: list | None = None) -> Mesh:
-    """The mesh of the config, over all devices unless some are given.
+def make_mesh(section) -> Mesh:
+    """The mesh of the config, over all devices.
 
     Axes are of type Auto: the Explicit type rejects class-embedding gathers and minibatch-statistics reshapes.
 
     Raises:
         ConfigError: the shape does not fit the number of devices, or there is no data axis.
     """
-    devices = devices or jax.devices()
+    devices = jax.devices()
     axes, shape = tuple(section.axes), list(section.shape)
-    if "data" not in axes or len(axes) != len(shape) or shape.count(-1) > 1:
+    sensible = all(type(size) is int and (size > 0 or size == -1) for size in shape) and shape.count(-1) <= 1
+    if "data" not in axes or len(axes) != len(shape) or not sensible:
         raise ConfigError(
             f'config.mesh has axes {axes} and shape {tuple(shape)}: expected as many sizes as axes, one axis "data", '
-            "and -1 at most once"
+            "positive sizes, and -1 at most once"
         )
     if -1 in shape:
         rest = int(np.prod([size for size in shape if size != -1]))
@@ -45,6 +46,27 @@ def make_mesh(section, devices: list | None = None) -> Mesh:
             "the product of the sizes must be the number of devices"
         )
     return jax.make_mesh(tuple(shape), axes, axis_types=(AxisType.Auto,) * len(axes), devices=devices)
+
+
+def data_mesh(devices: int) -> Mesh:
+    """The first so many devices along the data axis, whatever the config says: for checks and counts."""
+    return jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+
+
+def _check_rules(rules: Rules, mesh: Mesh) -> None:
+    for rule in rules:
+        try:
+            pattern, spec = rule
+            re.compile(pattern)
+            named = () if spec == "largest" else [name for axis in spec if axis for name in np.atleast_1d(axis)]
+            usable = set(named) <= set(mesh.axis_names)
+        except (TypeError, ValueError, re.error):
+            usable = False
+        if not usable:
+            raise ConfigError(
+                f'config.mesh.rules holds {rule!r}: expected (regex, "largest"), or (regex, spec) with one of the axes '
+                f"{mesh.axis_names} or None for each dimension"
+            )
 
 
 def _spec(path: str, shape: tuple[int, ...], rules: Rules, mesh: Mesh) -> PartitionSpec:
@@ -77,7 +99,12 @@ def path_name(path: tuple) -> str:
 
 
 def by_rules(tree: Tree, rules: Rules, mesh: Mesh) -> Tree:
-    """NamedSharding of every leaf of a tree of arrays or shapes."""
+    """NamedSharding of every leaf of a tree of arrays or shapes.
+
+    Raises:
+        ConfigError: a rule is none, or does not fit a leaf.
+    """
+    _check_rules(rules, mesh)
     return jax.tree.map_with_path(
         lambda path, leaf: NamedSharding(mesh, _spec(path_name(path), leaf.shape, rules, mesh)), tree
     )

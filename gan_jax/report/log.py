@@ -1,5 +1,6 @@
 """The log of a run: metrics to disk and to the eye, one step late so that the device never waits."""
 
+import contextlib
 import math
 import sys
 import time
@@ -17,6 +18,8 @@ from gan_jax.report.writers import MetricWriter
 class TrainingLog:
     """Writes metrics.jsonl, TensorBoard events and log.txt, shows progress, and stops a run that diverged.
 
+    An exception that leaves the block is noted in log.txt.
+
     Args:
         workdir: existing folder.
         first_step, total_steps: where this process takes over, and where training ends.
@@ -27,7 +30,7 @@ class TrainingLog:
     def __init__(self, workdir: Path, first_step: int, total_steps: int, every: int, tensorboard: bool):
         self._writer = MetricWriter(workdir, tensorboard)
         self._writer.truncate_after(first_step)
-        self._text = (workdir / "log.txt").open("a")
+        self._path = workdir / "log.txt"
         self._first, self._total, self._every = first_step, total_steps, every
         self._progress: Progress | None = None
         self._pending: tuple[int, int, Mapping[str, jax.Array]] | None = None
@@ -36,15 +39,21 @@ class TrainingLog:
     def __enter__(self) -> "TrainingLog":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
         if self._progress:
             self._progress.close()
         self._writer.close()
-        self._text.close()
+        if error is not None:
+            with contextlib.suppress(UserError):  # what went wrong first counts
+                self._note(f"{kind.__name__}: {error}")
 
     def say(self, text: str) -> None:
-        """A line for people, on stderr and in log.txt."""
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=self._text, flush=True)
+        """A line for people, on stderr and in log.txt.
+
+        Raises:
+            UserError: log.txt cannot be written.
+        """
+        self._note(text)
         if self._progress:
             self._progress.message(text)
         else:
@@ -74,7 +83,7 @@ class TrainingLog:
         values = self.finite(step, metrics)
         now, (then, before) = time.monotonic(), self._since
         self._since = (now, images)
-        self._writer.write(step, images, {**values, "images_per_second": (images - before) / (now - then)})
+        self._writer.write(step, images, {**values, "images_per_second": (images - before) / max(now - then, 1e-9)})
         self._progress.update(step, images, values)
 
     def finite(self, step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
@@ -91,3 +100,10 @@ class TrainingLog:
                 "steps: take another seed or lower config.players.*.learning_rate"
             )
         return values
+
+    def _note(self, text: str) -> None:
+        try:
+            with self._path.open("a") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror}; free space and resume") from error

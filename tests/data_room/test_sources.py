@@ -63,7 +63,9 @@ def test_enlarged_digits_keep_range_brightness_and_smoothness():
 
 @pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:", "polygons:4"])
 def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
-    with pytest.raises(ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH, tfds:NAME") as error:
+    with pytest.raises(
+        ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH, tfds:NAME"
+    ) as error:
         open_source(section(source))
     assert repr(source) in str(error.value)
 

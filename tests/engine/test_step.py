@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from ml_collections import ConfigDict
 
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import Ema, Out, Phase, Player, Stage
@@ -16,26 +15,27 @@ from gan_jax.engine.step import abstract_batch, compile_step, enter_stage
 from tests.engine.games import DIM, network, regression, two_against_two
 
 
-def mesh_of(devices: int):
-    return sharding.make_mesh(ConfigDict({"axes": ("data",), "shape": (-1,)}), jax.devices()[:devices])
-
-
 def batch_of(shape, seed=0):
     return {"image": np.random.RandomState(seed).standard_normal((*shape, DIM)).astype(np.float32)}
 
 
+GAME = two_against_two()
+compiled = {}  # steps by recipe and circumstances: compiling is most of what these tests cost
+
+
 def run(recipe, batches, devices=1, rules=(), unroll=None, seed=0):
     """The host copy of the state after all batches, and the metrics of each step."""
-    mesh = mesh_of(devices)
+    mesh = sharding.data_mesh(devices)
     target = state.abstract(recipe, mesh, rules)
     current = state.born(recipe, target, seed)
-    compiled, history = {}, []
-    for step, batch in enumerate(batches):
-        active = due(recipe, step)
-        if active not in compiled:
-            shapes = abstract_batch(batch, mesh)
-            compiled[active] = compile_step(recipe, 0, mesh, active, target, shapes, unroll)
-        current, metrics = compiled[active](current, sharding.put(batch, mesh))
+    history = []
+    for number, batch in enumerate(batches):
+        active = due(recipe, number)
+        variant = (id(recipe), devices, rules, unroll, active, batch["image"].shape)
+        if variant not in compiled:  # the recipe is kept, so that no other one gets its id
+            step = compile_step(recipe, 0, mesh, active, target, abstract_batch(batch, mesh), unroll)
+            compiled[variant] = (recipe, step)
+        current, metrics = compiled[variant][1](current, sharding.put(batch, mesh))
         history.append(jax.device_get(metrics))
     return jax.device_get(current), history
 
@@ -99,7 +99,7 @@ def test_repeats_are_updates_in_a_row_on_their_own_slices(unroll):
 
 def test_a_hand_computed_update_and_moving_average():
     game = dataclasses.replace(regression(), ema=Ema(("f",), lambda images, images_per_step: 0.75))
-    mesh = mesh_of(1)
+    mesh = sharding.data_mesh(1)
     start = jax.device_get(state.born(game, state.abstract(game, mesh, ()), 0))
     batch = batch_of((1, 1, 4))
     final, _ = run(game, [batch])
@@ -116,7 +116,7 @@ def test_statistics_are_copied_into_the_average_when_asked():
     ema = Ema(("toA",), lambda images, images_per_step: 0.5, stats="copy")
     final, _ = run(two_against_two(ema=ema), [batch_of((1, 1, 8))] * 2)
     assert final.ema["toA"]["counter"]["calls"] == 2
-    final, _ = run(two_against_two(), [batch_of((1, 1, 8))] * 2)
+    final, _ = run(GAME, [batch_of((1, 1, 8))] * 2)
     assert final.ema["toA"]["counter"]["calls"] == 1.25  # (0 + 1)/2, then (0.5 + 2)/2
 
 
@@ -130,18 +130,18 @@ def test_projection_is_exact_after_every_update():
 
 def test_one_and_four_devices_agree():
     batches = [batch_of((1, 2, 8), seed) for seed in range(4)]
-    one, _ = run(two_against_two(), batches, devices=1)
-    four, _ = run(two_against_two(), batches, devices=4)
+    one, _ = run(GAME, batches, devices=1)
+    four, _ = run(GAME, batches, devices=4)
     assert_trees_close(one, four, rtol=1e-5, atol=1e-6)
 
 
 def test_sharded_parameters_train_as_replicated_ones():
     batches = [batch_of((1, 2, 8), seed) for seed in range(4)]
     rules = ((".*", "largest"),)
-    replicated, _ = run(two_against_two(), batches, devices=4)
-    sharded, _ = run(two_against_two(), batches, devices=4, rules=rules)
+    replicated, _ = run(GAME, batches, devices=4)
+    sharded, _ = run(GAME, batches, devices=4, rules=rules)
     assert_trees_close(replicated, sharded, rtol=1e-5, atol=1e-6)
-    target = state.abstract(two_against_two(), mesh_of(4), rules)
+    target = state.abstract(two_against_two(), sharding.data_mesh(4), rules)
     for tree in (target.params["toA"], target.opt["generators"], target.ema["toA"]["params"]):
         specs = {tuple(leaf.sharding.spec) for leaf in jax.tree.leaves(tree) if leaf.shape == (DIM, DIM)}
         assert specs == {("data", None)}
@@ -149,7 +149,7 @@ def test_sharded_parameters_train_as_replicated_ones():
 
 def test_the_same_seed_repeats_and_another_differs():
     batches = [batch_of((1, 1, 8))] * 2
-    first, again, other = (run(two_against_two(), batches, seed=seed)[0] for seed in (1, 1, 2))
+    first, again, other = (run(GAME, batches, seed=seed)[0] for seed in (1, 1, 2))
     jax.tree.map(np.testing.assert_array_equal, first, again)
     kernel = lambda s: s.params["toA"]["Dense_0"]["kernel"]  # noqa: E731
     assert not np.allclose(kernel(first), kernel(other))
@@ -171,7 +171,7 @@ def test_a_loss_that_changes_the_state_s_shape_is_named(out, message):
 
 def test_a_new_stage_resets_the_moments_that_should_be():
     game = two_against_two(reset_at_stage=True, stages=(Stage(until=16), Stage()))
-    mesh = mesh_of(1)
+    mesh = sharding.data_mesh(1)
     target = state.abstract(game, mesh, ())
     current = state.born(game, target, 0)
     batch = batch_of((1, 1, 8))

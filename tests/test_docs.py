@@ -1,0 +1,155 @@
+"""The documentation: its commands parse, its links lead somewhere, its tables and its worked example are true."""
+
+import dataclasses
+import itertools
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import main, params
+from gan_jax.check import check
+from gan_jax.engine import recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLE = sorted((ROOT / "docs/my_gan").glob("*.py"))
+CONTRACT = ("Recipe", "Network", "Player", "Phase", "Ema", "Stage", "Out", "View", "Net")
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def commands() -> list[str]:
+    """The indented commands of all pages, of the example and of the configs, each on one line without remarks."""
+    files = [*PAGES, *EXAMPLE, *sorted((ROOT / "configs").glob("*.py"))]
+    lines = [line for file in files for line in re.sub(r"\s*\\\n\s*", " ", file.read_text()).splitlines()]
+    found = [line.strip() for line in lines if re.match(r"\s*([A-Z_]+=\S+ )?(gan-jax|launch/\w+\.sh) ", line)]
+    return sorted({re.split(r"\s{3,}", line)[0] for line in found})
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced code blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page(name), re.DOTALL | re.MULTILINE)
+
+
+def hunks(diff: str) -> list[tuple[str, str, str]]:
+    """(file, text before, text after) of every hunk of a diff."""
+    found = []
+    for part in re.split(r"^--- ", diff, flags=re.MULTILINE)[1:]:
+        for hunk in part.split("@@\n")[1:]:
+            lines = hunk.splitlines(keepends=True)
+            before, after = (
+                "".join(re.sub("^[ +-]", "", line) for line in lines if not line.startswith(other)) for other in "+-"
+            )
+            found.append((part.split("\n")[0], before, after))
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_parse_and_their_fields_exist(command):
+    words = shlex.split(command)
+    while "=" in words[0]:  # a variable of the environment
+        words = words[1:]
+    program, *words = words
+    if program != "gan-jax":
+        assert (ROOT / program).exists()
+        words = ["train", "--workdir=DIR", *words]
+    overrides = [word.removeprefix(main.OVERRIDE) for word in words if word.startswith(main.OVERRIDE)]
+    options = main.make_parser().parse_args([word for word in words if not word.startswith(main.OVERRIDE)])
+    configs.load(getattr(options, "config", None) or configs.DEFAULT, overrides)
+
+
+def test_every_kind_of_command_is_shown():
+    shown = {command.partition("gan-jax ")[2].split(" ")[0] for command in commands()}
+    assert shown >= {"train", "sample", "evaluate", "params", "check", "bench"}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_links_lead_somewhere(file):
+    for target in re.findall(r"\]\(([^)\s]+)\)", file.read_text()):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        assert (file.parent / name).exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", (file.parent / name).read_text(), re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings], target
+
+
+def test_the_tables_of_the_contract_are_complete():
+    contract = page("architecture.md").split("## The contract")[1].split("\n## ")[0]
+    for name in CONTRACT:
+        table = re.search(rf"^\*\*{name}\*\*.*?(?=^\*\*|\Z)", contract, re.DOTALL | re.MULTILINE)[0]
+        missing = [f.name for f in dataclasses.fields(getattr(recipe, name)) if f"`{f.name}`" not in table]
+        assert not missing, name
+
+
+def test_the_tables_of_the_config_are_complete_and_give_its_defaults():
+    sections = re.findall(r"^### (\w+)\n(.*?)(?=^##)", page("configs.md"), re.DOTALL | re.MULTILINE)
+    tables = {name: re.sub("[`\"']", "", text) for name, text in sections}
+    for name, value in configs.flat(configs.base()).items():
+        section, _, field = name.partition(".")
+        shown = str(tuple(value) if isinstance(value, list) else value).replace("'", "")
+        if not field:
+            assert f"default {shown}" in tables[section], name
+            continue
+        row = re.search(rf"^\| (?:\w+, )?{field}\b.*$", tables[section], re.MULTILINE)
+        assert row, f"{name} has no row"
+        assert shown in row[0].split(" | ")[-1], name
+    for field in configs.load(configs.DEFAULT).data:
+        assert f"| {field} |" in tables["data"]
+
+
+def test_the_table_of_configs_is_complete_and_counts_right():
+    rows = re.findall(r"^\| `(\w+\.py(?::\w+)?)` \|.*\| ([\d.]+) M, ([\d.]+) M \|", page("configs.md"), re.MULTILINE)
+    assert {row[0].partition(":")[0] for row in rows} == {path.name for path in (ROOT / "configs").glob("*.py")}
+    for name, *shown in rows:
+        counts = params.count(recipe.load(configs.load(f"configs/{name}")))
+        assert [f"{counts[network]['parameters'] / 1e6:.2f}" for network in "GD"] == shown, name
+
+
+def test_the_quoted_code_is_that_of_the_example():
+    quoted = blocks("adding_a_gan.md", "python")
+    assert len(quoted) == 5
+    code = [file.read_text() for file in EXAMPLE]
+    for block in quoted:  # as it stands, or taken out of a function
+        assert any(text in file for file in code for text in (block, textwrap.indent(block, "    "))), block
+
+
+def test_the_example_keeps_the_contract_and_its_length():
+    results = list(check(configs.load("docs/my_gan/config.py")))
+    assert [text for _, passed, text in results if not passed] == []
+    printed = re.findall(r"^    ok    (\w+)", page("adding_a_gan.md"), re.MULTILINE)
+    assert [name for name, _, _ in results] == printed
+    length = len((ROOT / "docs/my_gan/lsgan.py").read_text().splitlines())
+    for file in (ROOT / "README.md", ROOT / "docs/adding_a_gan.md"):
+        assert f"{length} lines" in file.read_text()
+
+
+def test_the_variation_applies_and_trains(tmp_path, monkeypatch):
+    texts = {file.name: file.read_text() for file in EXAMPLE}
+    (diff,) = blocks("adding_a_gan.md", "diff")
+    for file, before, after in hunks(diff):
+        assert texts[Path(file).name].count(before) == 1, before
+        texts[Path(file).name] = texts[Path(file).name].replace(before, after)
+    folder = tmp_path / "variation"
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    monkeypatch.chdir(tmp_path)  # a dotted path is looked up in the current folder
+    config = configs.load("variation/config.py", ["recipe=variation.lsgan"])
+    networks, steps, gradients = itertools.islice(check(config), 3)
+    assert networks[1]
+    assert steps[1]
+    assert gradients[1], gradients[2]
+    assert "in 2 variants" in steps[2]
