@@ -194,7 +194,7 @@ def as_text(record: dict[str, Any]) -> str:
         [
             *lines,
             f"the real loop runs at {record['loop_efficiency']:.3f} of the speed of steps on one resident batch",
-            f"compiled {record['compile']['variants']} variants in {record['compile']['seconds']:.1f} s",
+            f"compile time {record['compile']['seconds']:.1f} s (step variants: {record['compile']['variants']})",
             f"{work['per_image'] / 1e9:,.3f} GFLOP per image; the compiler counts {work['compiler_over_analytic']:.3f} of it",
             f"{work['achieved_per_second'] / 1e12:,.3f} TFLOP/s, {work['share_of_measured_peak']:.1%} of a matrix product"
             + (f", {share:.1%} of the data sheet" if share else ""),

@@ -85,7 +85,7 @@ class Subject:
         if bad := sorted(name for name, value in losses.items() if not math.isfinite(value)):
             raise Broken(f"after {STEPS} steps {bad[0]} is {losses[bad[0]]}")
         shown = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if "/loss" in name)
-        return f"{STEPS} steps in {len(self.compiled)} variants: {shown}"
+        return f"{STEPS} steps, {len(self.compiled)} compiled: {shown}"
 
     def gradients(self) -> str:
         """Every parameter that a player owns moves; what no player owns stays."""

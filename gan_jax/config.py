@@ -44,7 +44,10 @@ SMALLEST = {
     "seed": 0,
 }
 # What may differ when a workdir is taken up again.
-FREE_ON_RESUME = ("mesh.", "report.", "evaluate.", "train.length", "train.unroll", "train.compilation_cache")
+FREE_ON_RESUME = (
+    *("mesh.", "report.", "evaluate."),
+    *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "unroll", "compilation_cache")),
+)
 
 
 def load(spec: str, overrides: list[str] = ()) -> ConfigDict:

@@ -103,5 +103,5 @@ def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
         lines.append(f"  Frechet distance to the real digits in its features: {record['frechet']:.2f}")
         if record["frechet"] and "frechet" in first and first["images"] < record["images"]:
             ratio = first["frechet"] / record["frechet"]
-            lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.0f} times as much)"
+            lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.1f} times as much)"
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from gan_jax.data.pipeline import Pipeline, prefetch
 from gan_jax.data.source import Source
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Recipe
-from gan_jax.engine.step import abstract_batch, compile_step, enter_stage
+from gan_jax.engine.step import Step, abstract_batch, compile_step, enter_stage, make_step
 from gan_jax.errors import ConfigError
 
 
@@ -57,8 +57,10 @@ class Run:
         self.variants: dict[tuple[int, schedule.Active], jax.stages.Compiled] = {}
         self._stage: int | None = None
 
-    def compiled(self, stage: int, active: schedule.Active) -> jax.stages.Compiled:
-        """The compiled step of a stage and a set of due phases."""
+    def compiled(self, stage: int, active: schedule.Active) -> Step:
+        """The compiled step of a stage and a set of due phases; without jit (`--debug`) the plain one."""
+        if jax.config.jax_disable_jit:
+            return make_step(self.recipe, stage, self.mesh, active, unroll=True)
         if (stage, active) not in self.variants:
             batch = self.abstract_batch(stage, active, self.mesh)
             self.variants[stage, active] = compile_step(

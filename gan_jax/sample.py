@@ -44,7 +44,7 @@ def sample(
         raise ConfigError(f"--out is {out}: expected FILE.png for one grid, or a folder for a PNG file per image")
     is_grid = out.suffix.lower() == ".png"
     chosen = classes or tuple(range(min(known, 10) if is_grid else known)) or (0,)
-    count = count or COLUMNS * len(chosen)
+    count = count or COLUMNS * (len(chosen) if known else COLUMNS)
     columns = -(-count // len(chosen)) if is_grid and known else COLUMNS
     labels = labels_by_row(chosen, -(-count // len(chosen)))[:count]
 

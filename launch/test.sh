@@ -10,4 +10,5 @@ else
 fi
 ruff check .
 ruff format --check .
+mypy
 exec python -m pytest "$@"

@@ -152,4 +152,4 @@ def test_the_variation_applies_and_trains(tmp_path, monkeypatch):
     assert networks[1]
     assert steps[1]
     assert gradients[1], gradients[2]
-    assert "in 2 variants" in steps[2]
+    assert "2 compiled" in steps[2]

@@ -4,6 +4,8 @@ Sets in the array_record format are read at random and without TensorFlow. Sets 
 read from front to back, with TensorFlow, so they are taken into memory if they fit.
 """
 
+import logging
+
 import numpy as np
 from PIL import Image
 
@@ -87,6 +89,7 @@ def _builder(name: str, folder: str | None):
     """The tfds builder of a prepared set."""
     import tensorflow_datasets as tfds
 
+    logging.getLogger("absl").setLevel(logging.ERROR)  # tfds warns of what the sentences below say
     try:
         builder = tfds.builder(name, data_dir=folder or None)
     except (ValueError, AssertionError) as error:  # tfds' message may list all of its thousand sets.

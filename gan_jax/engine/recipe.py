@@ -128,11 +128,9 @@ class Net:
 
     def __call__(self, *args, advance: bool = True, **kwargs) -> tuple[Any, "Net"]:
         """Applies the module; with `advance=False` the returned network keeps its old statistics."""
-        collections = [name for name in self.variables if name != "params"] if advance else []
-        if not collections:
-            return self.module.apply(self.variables, *args, **kwargs), self
-        output, changed = self.module.apply(self.variables, *args, mutable=collections, **kwargs)
-        return output, Net({**self.variables, **changed}, self.module)
+        # Mutable in either case: flax's own BatchNorm writes its moments without asking whether it may.
+        output, changed = self.module.apply(self.variables, *args, mutable=list(self.stats), **kwargs)
+        return output, Net({**self.variables, **changed}, self.module) if advance else self
 
     @property
     def params(self) -> Tree:

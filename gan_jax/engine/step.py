@@ -39,7 +39,7 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
         _, microbatches, size = jax.tree.leaves(batch)[0].shape[:3]
         images_per_step = microbatches * size
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
-        metrics = {}
+        metrics: Metrics = {}
         for index, phase in enumerate(recipe.phases):
             if count := repeats.get(phase.name):
                 update = _phase_update(recipe, phase, recipe.stages[stage], mesh, unroll, images_per_step)

@@ -27,7 +27,6 @@ def build(config) -> Recipe:
         key_z, key_alpha = jax.random.split(key)
         real = to_float(batch["image"])
         fake, _ = view.net("G")(view.normal(key_z, (len(real), dim_z)))
-        fake = jax.lax.stop_gradient(fake)
         score = lambda images: view.net("D")(images)[0]  # noqa: E731
         alpha = view.shard(jax.random.uniform(key_alpha, (len(real),)))
         penalty = gradient_penalty(score, real, fake, alpha)
