@@ -17,7 +17,7 @@ from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.errors import ConfigError
 from gan_jax.report import atomic
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "ml-collections", "numpy")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
 
 
 def check(workdir: Path, config: ConfigDict, accept_changes: bool = False) -> None:
