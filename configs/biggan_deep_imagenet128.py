@@ -16,7 +16,8 @@ def get_config(size: str = "256x8"):
     config = configs.load(f"configs/biggan_imagenet128.py:{size}")
     config.unlock()
     config.recipe = "biggan_deep"
-    shared = {"channels": config.model.G.channels if size == "quick" else 128, "attention": (64,), "sn_eps": 1e-6}
+    channels, attention = config.model.G.channels if size == "quick" else 128, config.model.G.attention
+    shared = {"channels": channels, "attention": attention, "sn_eps": 1e-6}
     shared["weight_init"] = "ortho"
     config.model = {"G": {**shared, "dim_z": 128, "shared_dim": 128, "bn_eps": 1e-5}, "D": shared}
     return config

@@ -15,10 +15,9 @@ def get_config(size: str = "256x8"):
     """The experiment at a microbatch and a number of accumulations, or "quick": a few steps of a tiny one."""
     config = configs.load(f"configs/biggan_imagenet128.py:{size}")
     config.unlock()
-    config.data.resolution = 256
     config.model.G.dim_z = 140
-    config.model.G.attention = (128,)
     config.model.D.equal_width_shortcut = False
-    if size == "quick":
-        config.model.G.channels = config.model.D.channels = 4
+    if size != "quick":
+        config.data.resolution = 256
+        config.model.G.attention = (128,)
     return config

@@ -201,13 +201,13 @@ def changes(old: ConfigDict, new: ConfigDict) -> list[str]:
 
 
 def _find(name: str) -> Path:
-    beside_package = Path(__file__).resolve().parent.parent / name
-    for path in (Path(name).resolve(), beside_package):
+    beside_package = Path(__file__).resolve().parent.parent
+    for path in (Path(name).resolve(), beside_package / name):
         if path.is_file():
             return path
-    known = sorted(str(p.name) for p in beside_package.parent.glob("*.py"))
-    close = difflib.get_close_matches(Path(name).name, known)
-    hint = f"; did you mean {beside_package.parent.name}/{close[0]}?" if close else ""
+    shipped = {path.stem: path for path in beside_package.joinpath(DEFAULT).parent.glob("*.py")}
+    close = difflib.get_close_matches(Path(name).stem, shipped)
+    hint = f"; did you mean {shipped[close[0]].relative_to(beside_package)}?" if close else ""
     raise ConfigError(f"--config: there is no file {name}{hint}")
 
 

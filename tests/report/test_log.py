@@ -1,0 +1,95 @@
+"""The log of a run: metrics one step late, words for people, and an end when training diverges."""
+
+import json
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.errors import UserError
+from gan_jax.report.log import TrainingLog
+
+
+def lines(workdir) -> list[dict]:
+    path = workdir / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def make_log(workdir, first_step=0, total_steps=10, every=2) -> TrainingLog:
+    return TrainingLog(workdir, first_step, total_steps, every, tensorboard=False)
+
+
+def run(log, steps, value=lambda step: 0.5 * step):
+    log.start(0)
+    for step in steps:
+        log.step(step, 8 * step, {"generator/loss": jnp.float32(value(step))})
+
+
+def test_metrics_are_written_when_due_and_one_step_late(tmp_path):
+    with make_log(tmp_path) as log:
+        run(log, range(1, 3))
+        assert lines(tmp_path) == []  # step 2 is due, and still under way on the device
+        log.step(3, 24, {"generator/loss": jnp.float32(9)})
+        (line,) = lines(tmp_path)
+        assert (line["step"], line["images"], line["generator/loss"]) == (2, 16, 1.0)
+        assert line["images_per_second"] > 0
+        log.flush()
+        assert len(lines(tmp_path)) == 1  # step 3 is not due
+
+
+def test_the_last_step_is_written_though_it_is_not_due(tmp_path):
+    with make_log(tmp_path, total_steps=5) as log:
+        run(log, range(1, 6))
+        log.flush()
+        log.flush()
+    assert [line["step"] for line in lines(tmp_path)] == [2, 4, 5]
+
+
+def test_a_resumed_run_drops_the_lines_beyond_its_checkpoint(tmp_path):
+    with make_log(tmp_path, every=1) as log:
+        run(log, range(1, 7))
+        log.flush()
+    with make_log(tmp_path, first_step=4, every=1) as log:
+        run(log, range(5, 7), value=lambda step: 100.0)
+        log.flush()
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    assert [line["generator/loss"] for line in lines(tmp_path)] == [0.5, 1.0, 1.5, 2.0, 100.0, 100.0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_divergence_ends_the_run_with_a_sentence_in_the_log_too(tmp_path, value):
+    with pytest.raises(UserError, match=rf"step 2: generator/loss is {value}, .*learning_rate"), make_log(tmp_path) as log:
+        run(log, range(1, 5), value=lambda step: value)
+    assert lines(tmp_path) == []
+    assert f"UserError: step 2: generator/loss is {value}" in (tmp_path / "log.txt").read_text()
+
+
+def test_every_metric_counts_before_a_checkpoint(tmp_path):
+    with make_log(tmp_path) as log:
+        assert log.finite(1, {"a": jnp.float32(1), "b": 2}) == {"a": 1.0, "b": 2.0}
+        with pytest.raises(UserError, match="step 1: b is nan"):
+            log.finite(1, {"a": jnp.float32(1), "b": jnp.float32(jnp.nan)})
+
+
+def test_words_go_to_the_eye_and_with_the_time_to_the_log(tmp_path, capsys):
+    with make_log(tmp_path) as log:
+        log.say("before the clocks start")
+        log.start(0)
+        log.say("two\nlines")
+    error = capsys.readouterr().err
+    assert "before the clocks start\n" in error
+    assert "two\nlines\n" in error
+    text = (tmp_path / "log.txt").read_text()
+    assert re.fullmatch(r"[\d-]{10} [\d:]{8} before the clocks start\n[\d-]{10} [\d:]{8} two\nlines\n", text)
+    with make_log(tmp_path) as log:
+        log.say("again")
+    assert (tmp_path / "log.txt").read_text().startswith(text)
+
+
+def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "log.txt").mkdir()
+    with pytest.raises(UserError, match="log.txt cannot be written"), make_log(tmp_path) as log:
+        log.say("hello")
+    with pytest.raises(UserError, match="diverged"), make_log(tmp_path) as log:  # what went wrong first counts
+        log.finite(1, {"loss": jnp.float32(jnp.nan)})
