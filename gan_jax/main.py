@@ -17,7 +17,9 @@ OVERRIDE = "--config."
 def run() -> None:
     """Entry point of the console script: exits with 0 done, 1 failure, 2 unusable arguments, 42 stopped and saved."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(code)
     except UserError as error:
         print(f"gan-jax: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
