@@ -120,7 +120,9 @@ def test_a_loss_that_does_not_read_its_player_from_the_view(verdict):
 
 def test_a_network_that_moves_though_nobody_owns_it(verdict):
     game = tiny()
-    meddler = Player(("D",), optax.sgd(1e-2), project=lambda params: {**params, "F": jax.tree.map(jnp.ones_like, params["D"])})
+    meddler = Player(
+        ("D",), optax.sgd(1e-2), project=lambda params: {**params, "F": jax.tree.map(jnp.ones_like, params["D"])}
+    )
     networks = {**game.networks, "F": game.networks["D"]}
     texts, failed = verdict(tiny(networks=networks, players={**game.players, "critic": meddler}))
     assert failed == "gradients"

@@ -146,7 +146,9 @@ def test_a_file_that_is_no_config_is_a_sentence(tmp_path, text, message):
         configs.load(path)
 
 
-@pytest.mark.parametrize("name", ["configs/biggan_digit.py", "biggan_digits.py", "biggan_digits", "nothing", "", "configs"])
+@pytest.mark.parametrize(
+    "name", ["configs/biggan_digit.py", "biggan_digits.py", "biggan_digits", "nothing", "", "configs"]
+)
 def test_a_missing_file_is_a_sentence(name):
     with pytest.raises(ConfigError, match="there is no file") as caught:
         configs.load(name)

@@ -201,7 +201,10 @@ def test_a_mistake_in_a_workdir_changes_nothing_there(gan_jax, tmp_path, born):
     for words, message in [
         ([QUICK, "--config.seed=1"], "config.seed is 1 but 0 in the workdir"),
         ([QUICK, "--config.train.length=soon"], "no duration"),
-        (["--config=configs/wgan_gp_polygons.py:quick"], "config.data.source is 'polygons' but 'digits' in the workdir"),
+        (
+            ["--config=configs/wgan_gp_polygons.py:quick"],
+            "config.data.source is 'polygons' but 'digits' in the workdir",
+        ),
         (["--config.train.batch_size=8"], "config.train.batch_size is 8 but 16"),
     ]:
         code, _, error = gan_jax("train", f"--workdir={born}", *words)
@@ -240,7 +243,9 @@ BAD_USE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), BAD_USE, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("words", "message"), BAD_USE, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_what_cannot_be_done_is_one_sentence(gan_jax, tmp_path, born, untrained, words, message):
     before = content(born), content(untrained)
     places = {"{tmp}": tmp_path, "{born}": born, "{untrained}": untrained}

@@ -124,7 +124,9 @@ def test_standing_statistics_are_those_of_batches_at_hand(recipe, variables):
     for name, value in statistics(one).items():
         np.testing.assert_allclose(value, statistics(four)[name], rtol=1e-4, atol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, four["G"]["params"], variables["G"]["params"])
-    assert any(not np.array_equal(v, statistics(four)[n]) for n, v in statistics(settled(4, standing=6, seed=1)).items())
+    assert any(
+        not np.array_equal(v, statistics(four)[n]) for n, v in statistics(settled(4, standing=6, seed=1)).items()
+    )
 
 
 def test_weights_that_diverged_are_a_sentence(recipe, variables):

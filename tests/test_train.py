@@ -185,7 +185,9 @@ def test_a_longer_length_goes_on_and_so_do_the_metrics(hollow, tmp_path):
 @pytest.mark.parametrize("bad_step", [4, 5, 6])
 def test_a_run_that_diverges_saves_no_poison(hollow, tmp_path, bad_step):
     hollow["generator/loss"] = lambda step: jnp.where(step >= bad_step, jnp.nan, 1.0)
-    config = config_of("evaluate.metrics=()", "report.every=4 steps", "train.length=9 steps", "train.checkpoint_every=3 steps")
+    config = config_of(
+        "evaluate.metrics=()", "report.every=4 steps", "train.length=9 steps", "train.checkpoint_every=3 steps"
+    )
     with pytest.raises(UserError, match="generator/loss is nan, training has diverged"):
         train(config, tmp_path)
     assert workdirs.latest(tmp_path) == 3
@@ -239,7 +241,9 @@ def start(tmp_path_factory):
 
     def run(workdir, length: str) -> subprocess.Popen:
         overrides = [*UNSCORED, "report.tensorboard=False", "evaluate.standing=0", f"train.compilation_cache={cache}"]
-        words = [f"--config.{text}" for text in (*overrides, f"train.length={length}", "train.checkpoint_every=7 steps")]
+        words = [
+            f"--config.{text}" for text in (*overrides, f"train.length={length}", "train.checkpoint_every=7 steps")
+        ]
         command = [sys.executable, "-m", "gan_jax.main", "train", f"--config={QUICK}", f"--workdir={workdir}", *words]
         return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 

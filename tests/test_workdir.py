@@ -37,7 +37,9 @@ def test_a_new_or_empty_folder_may_be_taken_up(tmp_path):
 
 def test_the_same_run_may_go_on(taken):
     workdirs.check(taken, config_of())
-    workdirs.check(taken, config_of("mesh.shape=(4,)", "train.length=9 epochs", "report.every=7 steps", "evaluate.seed=3"))
+    workdirs.check(
+        taken, config_of("mesh.shape=(4,)", "train.length=9 epochs", "report.every=7 steps", "evaluate.seed=3")
+    )
 
 
 def test_a_changed_config_is_refused_by_name_unless_accepted(taken):

@@ -225,9 +225,9 @@ def test_a_full_disk_is_a_sentence_and_older_checkpoints_stay(tmp_path, capfd):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
-        with pytest.raises(UserError, match="could not be written.*free some space") as caught:
-            with Checkpoints(tmp_path) as checkpoints:
-                checkpoints.save(full, 2)
+        refused = pytest.raises(UserError, match="could not be written.*free some space")
+        with refused as caught, Checkpoints(tmp_path) as checkpoints:
+            checkpoints.save(full, 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)

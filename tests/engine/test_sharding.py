@@ -105,7 +105,10 @@ def test_a_rule_with_too_many_dimensions_is_a_sentence(mesh):
 
 
 def test_a_batch_is_split_over_the_data_axis_only(mesh):
-    batch = {"image": np.arange(2 * 1 * 4 * 3).reshape(2, 1, 4, 3), "label": np.arange(8, dtype=np.int32).reshape(2, 1, 4)}
+    batch = {
+        "image": np.arange(2 * 1 * 4 * 3).reshape(2, 1, 4, 3),
+        "label": np.arange(8, dtype=np.int32).reshape(2, 1, 4),
+    }
     placed = sharding.put(batch, mesh)
     for name, array in placed.items():
         np.testing.assert_array_equal(array, batch[name])

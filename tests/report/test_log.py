@@ -59,7 +59,10 @@ def test_a_resumed_run_drops_the_lines_beyond_its_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_divergence_ends_the_run_with_a_sentence_in_the_log_too(tmp_path, value):
-    with pytest.raises(UserError, match=rf"step 2: generator/loss is {value}, .*learning_rate"), make_log(tmp_path) as log:
+    with (
+        pytest.raises(UserError, match=rf"step 2: generator/loss is {value}, .*learning_rate"),
+        make_log(tmp_path) as log,
+    ):
         run(log, range(1, 5), value=lambda step: value)
     assert lines(tmp_path) == []
     assert f"UserError: step 2: generator/loss is {value}" in (tmp_path / "log.txt").read_text()
