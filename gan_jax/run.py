@@ -59,7 +59,7 @@ class Run:
 
     def compiled(self, stage: int, active: schedule.Active) -> Step:
         """The compiled step of a stage and a set of due phases; without jit (`--debug`) the plain one."""
-        if jax.config.jax_disable_jit:
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return make_step(self.recipe, stage, self.mesh, active, unroll=True)
         if (stage, active) not in self.variants:
             batch = self.abstract_batch(stage, active, self.mesh)
