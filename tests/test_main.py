@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,14 +53,16 @@ def untrained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def born(tmp_path_factory):
-    """The same with a checkpoint of the first weights."""
+    """The same with a checkpoint of weights that nobody trained."""
     folder = tmp_path_factory.mktemp("main") / "born"
     config = configs.load("configs/biggan_digits.py:quick")
     workdirs.record(folder, config)
     recipe = load(config)
     target = state.abstract(recipe, sharding.make_mesh(config.mesh), ())
+    random = np.random.RandomState(0)
+    weights = jax.tree.map(lambda x: jnp.asarray(np.abs(random.normal(0, 0.1, x.shape)), x.dtype), target)
     with Checkpoints(folder) as checkpoints:
-        checkpoints.save(state.born(recipe, target, 0), 1)
+        checkpoints.save(weights, 1)
     return folder
 
 
