@@ -1,3 +1,3 @@
-"""Training of generative adversarial networks in JAX, from one CPU to a TPU pod."""
+"""Training of generative adversarial networks in JAX."""
 
 __version__ = "0.1.0"

@@ -42,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="gan-jax",
-        description="Train generative adversarial networks in JAX, from one CPU to a TPU pod.",
+        description="Train generative adversarial networks in JAX.",
         epilog="gan-jax COMMAND --help tells more. Fields of the config are set by --config.FIELD=VALUE.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
