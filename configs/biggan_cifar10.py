@@ -32,7 +32,7 @@ def get_config(size: str = ""):
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {"loss": "hinge", "discriminator_steps": 4, "orthogonal": 0.0, "generated_labels": "uniform"}
     config.ema = {"decay": 0.9999, "start": "1000 steps"}
-    config.data = {"source": "tfds:cifar10", "resolution": 32, "channels": 3, "num_classes": 10, "flip": False}
+    config.data.update({"source": "tfds:cifar10", "resolution": 32, "channels": 3, "num_classes": 10})
     # The script's 500 epochs count the images of discriminator steps: 500 * 50,000 / 4 images of ours.
     config.train.length = "6250 kimg"
     config.train.batch_size = 50

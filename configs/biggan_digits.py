@@ -42,7 +42,7 @@ def get_config(size: str = ""):
     }
     config.phases = {"loss": "hinge", "discriminator_steps": 2, "orthogonal": 0.0, "generated_labels": "uniform"}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    config.data = {"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10, "flip": False}
+    config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10})
     config.train.length = "2 steps" if quick else "800 steps"
     config.train.batch_size = 16 if quick else 64
     config.train.checkpoint_every = "400 steps"

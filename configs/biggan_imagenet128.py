@@ -38,7 +38,7 @@ def get_config(size: str = "256x8"):
     }
     config.phases = {"loss": "hinge", "discriminator_steps": 1, "orthogonal": 0.0, "generated_labels": "uniform"}
     config.ema = {"decay": 0.9999, "start": "20000 steps"}
-    config.data = {"source": "tfds:imagenet2012", "resolution": 128, "channels": 3, "num_classes": 1000, "flip": False}
+    config.data.update({"source": "tfds:imagenet2012", "resolution": 128, "channels": 3, "num_classes": 1000})
     config.precision.compute = "bfloat16"
     config.train.length = "150000 steps"
     config.train.checkpoint_every = "1000 steps"

@@ -35,6 +35,9 @@ SMALLEST = {
     "train.batch_size": 1,
     "train.microbatches": 1,
     "train.keep": 1,
+    "data.random_crop": 0,
+    "data.timeout": 1,
+    "data.damaged_limit": 0,
     "report.rows": 1,
     "report.columns": 1,
     "evaluate.samples": 2,
@@ -47,6 +50,7 @@ SMALLEST = {
 FREE_ON_RESUME = (
     *("mesh.", "report.", "evaluate."),
     *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "unroll", "compilation_cache")),
+    *(f"data.{name}" for name in ("workers", "timeout", "damaged_limit")),
 )
 
 
@@ -86,10 +90,27 @@ def base() -> ConfigDict:
 
     Durations are text, such as "1000 steps", "500 kimg" or "20 epochs". `train.unroll` None writes loops over
     microbatches and repeats out on CPU and scans them elsewhere. `train.compilation_cache` is a folder for compiled
-    programs, "" for none. `data.num_classes` None takes it from the data.
+    programs, "" for none. `data.num_classes` None takes it from the data; `data.identity` is filled in when a run
+    begins.
     """
     return ConfigDict(
         {
+            "data": {
+                "source": "digits",
+                "resolution": 32,
+                "channels": 3,
+                "num_classes": config_dict.placeholder(int),
+                "labels": "index",
+                "crop": "center",
+                "flip": False,
+                "random_crop": 0,
+                "workers": config_dict.placeholder(int),
+                "timeout": 300,
+                "damaged_limit": 10,
+                "tfds_dir": config_dict.placeholder(str),
+                "count": config_dict.placeholder(int),
+                "identity": config_dict.placeholder(str),
+            },
             "mesh": {"axes": ("data",), "shape": (-1,), "rules": ()},
             "precision": {"compute": "float32"},
             "train": {

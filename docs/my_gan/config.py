@@ -14,7 +14,7 @@ def get_config():
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    config.data = {"source": "digits", "resolution": 16, "channels": 1, "num_classes": 0, "flip": False}
+    config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 0})
     config.train.length = "1000 steps"
     config.report.samples_every = "250 steps"
     return config

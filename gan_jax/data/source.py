@@ -20,58 +20,95 @@ READERS = {
     "digits": ("digits", ""),
     "polygons": ("polygons", ""),
     "noise": ("noise", ""),
-    "folder": ("folder", "PATH"),
+    "folder": ("file_source", "PATH[:SPLIT]"),
+    "zip": ("file_source", "PATH[:SPLIT]"),
+    "tar": ("file_source", "PATH[:SPLIT]"),
+    "prepared": ("prepared", "DIR[:SPLIT]"),
     "tfds": ("tfds_source", "NAME[:SPLIT]"),
 }
 
+# So many damaged examples in a row are no accident.
+DAMAGED_IN_A_ROW = 10
+
 
 class Source(abc.ABC):
-    """Numbered images of one shape, each with a class number.
+    """Numbered images of one shape, each with a class number or a vector of labels.
 
     Attributes:
         name: what the set is called in logs and reports.
         image_shape: (height, width, channels); channels is 1 or 3.
-        class_names: one name per class, empty for an unlabelled set.
+        class_names: one name per class, or per entry of a label vector; empty for an unlabelled set.
+        label_dim: 0 where labels are class numbers, else the length of the label vectors.
+        decodes: whether reading takes so much work that worker processes should share it.
+        damaged: what `read` found damaged so far: index -> one sentence.
     """
 
     name: str
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...] = ()
+    label_dim: int = 0
+    decodes: bool = False
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, 0 for an unlabelled set."""
-        return len(self.class_names)
+        """Number of classes, or of entries of a label vector; 0 for an unlabelled set."""
+        return self.label_dim or len(self.class_names)
+
+    @property
+    def identity(self) -> str:
+        """What tells this data set from another: a run goes on only with the data it began with."""
+        return f"{len(self)} examples"
+
+    @functools.cached_property
+    def damaged(self) -> dict[int, str]:
+        return {}
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Batch:
-        """The example `{"image": uint8 [H, W, C], "label": int32 []}`; label -1 means unlabelled."""
-
-    def read(self, indices: np.ndarray) -> Batch:
-        """The examples `indices` [n] as fresh arrays `{"image": uint8 [n, H, W, C], "label": int32 [n]}`.
+        """The example `{"image": uint8 [H, W, C], "label": int32 [] or float32 [label_dim]}`; -1 means unlabelled.
 
         Raises:
-            UserError: an example cannot be read or decoded.
+            UserError: it cannot be read or decoded.
         """
-        examples = list(decoders().map(self.__getitem__, indices))
-        return {
-            "image": np.stack([example["image"] for example in examples]),
-            "label": np.array([example["label"] for example in examples], np.int32),
-        }
+
+    def read(self, indices: np.ndarray) -> Batch:
+        """The examples `indices` [n] as fresh arrays: image uint8 [n, H, W, C], label int32 [n] or float32 [n, k].
+
+        A damaged example is noted in `damaged` and replaced by the next one that is whole.
+
+        Raises:
+            UserError: no whole example is near a damaged one.
+        """
+        examples = list(decoders().map(self._whole, indices))
+        return {leaf: np.stack([example[leaf] for example in examples]) for leaf in ("image", "label")}
+
+    def _whole(self, index: int) -> Batch:
+        for candidate in range(index, index + DAMAGED_IN_A_ROW):
+            candidate %= len(self)
+            try:
+                return self[candidate]
+            except UserError as error:
+                self.damaged[int(candidate)] = str(error)
+        raise UserError(f"{self.name}: {DAMAGED_IN_A_ROW} examples in a row are damaged; {self.damaged[int(candidate)]}")
 
 
 class ArraySource(Source):
-    """Images that are already in memory: `images` uint8 [n, H, W, C], `labels` int32 [n] (None: unlabelled)."""
+    """Images that are already in memory: `images` uint8 [n, H, W, C].
+
+    `labels` are class numbers [n], label vectors [n, k], or None for an unlabelled set.
+    """
 
     def __init__(self, name: str, images: np.ndarray, labels: np.ndarray | None = None, class_names=()):
         self.name = name
         self.image_shape = images.shape[1:]
         self.class_names = tuple(class_names)
         self.images = images
-        self.labels = np.full(len(images), -1, np.int32) if labels is None else labels.astype(np.int32)
+        labels = np.full(len(images), -1) if labels is None else labels
+        self.label_dim = labels.shape[1] if labels.ndim == 2 else 0
+        self.labels = labels.astype(np.float32 if self.label_dim else np.int32)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -90,12 +127,22 @@ class CachedSource(Source):
         self.name = source.name
         self.image_shape = source.image_shape
         self.class_names = source.class_names
+        self.label_dim = source.label_dim
         self._source = source
+
+    @property
+    def identity(self) -> str:
+        return self._source.identity
+
+    @property
+    def damaged(self) -> dict[int, str]:
+        return self._source.damaged
 
     @functools.cached_property
     def _memory(self) -> ArraySource:
         count = len(self._source)
-        images, labels = np.empty((count, *self.image_shape), np.uint8), np.empty(count, np.int32)
+        images = np.empty((count, *self.image_shape), np.uint8)
+        labels = np.empty((count, self.label_dim), np.float32) if self.label_dim else np.empty(count, np.int32)
         for part in np.array_split(np.arange(count), -(-count // 4096)):  # In parts, so as not to hold it all twice.
             examples = self._source.read(part)
             images[part], labels[part] = examples["image"], examples["label"]

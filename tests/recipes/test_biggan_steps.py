@@ -45,7 +45,7 @@ def configured(published):
         "generated_labels": "uniform",
     }
     config.ema = {"decay": published["ema_decay"], "start": f"{published['ema_start']} steps"}
-    config.data = {"resolution": 32, "channels": 3, "num_classes": classes}
+    config.data.update({"resolution": 32, "channels": 3, "num_classes": classes})
     return config
 
 
