@@ -1,6 +1,7 @@
 """`gan-jax bench`: how fast a config trains here, what that costs, and what the hardware could do."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import resource
@@ -55,8 +56,7 @@ def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, 
     run = Run(config, recipe, mesh, source)
     record: dict[str, Any] = {"environment": environment(), "batch_size": run.batch_size}
     if data_only:
-        seconds = _intervals(itertools.islice(run.work(0), WARM_UP + steps))
-        return record | {"data": _rates(seconds, [None] * len(seconds), run.batch_size)}
+        return record | {"data": _input_rates(run, WARM_UP + steps)}
 
     started = time.perf_counter()
     run.compile_ahead(0)
@@ -64,17 +64,32 @@ def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, 
 
     current = state.born(recipe, run.target, config.seed)
     resident: dict[schedule.Active, Work] = {}
-    for work in itertools.islice(run.work(0), WARM_UP + steps):
-        resident.setdefault(work.active, work)
+    with contextlib.closing(run.work(0)) as works:
+        for work in itertools.islice(works, WARM_UP + steps):
+            resident.setdefault(work.active, work)
     due = [schedule.due(recipe, step) for step in range(WARM_UP + steps)]
     synthetic, current = _train(run, current, (resident[active] for active in due))
-    real, current = _train(run, current, itertools.islice(run.work(0), len(due)))
+    with contextlib.closing(run.work(0)) as works:
+        real, current = _train(run, current, itertools.islice(works, len(due)))
     record["synthetic"] = _rates(synthetic, due, run.batch_size)
     record["real"] = _rates(real, due, run.batch_size)
     record["loop_efficiency"] = record["synthetic"]["step_seconds"] / record["real"]["step_seconds"]
     record["flops"] = _operations(run, due, record["real"]["images_per_second"])
     record["memory"] = _memory(run)
     return record
+
+
+def _input_rates(run: Run, steps: int) -> dict[str, float]:
+    """Of the input pipeline alone, up to batches on the devices; a step reads a batch for each of its repeats."""
+    images = [run.batch_size * schedule.slices(run.recipe, step) for step in range(steps)]
+    with contextlib.closing(run.work(0)) as works:
+        seconds = _intervals(jax.block_until_ready(work.batch) for work in itertools.islice(works, steps))
+    return {
+        "steps": steps - WARM_UP,
+        "images_per_second": sum(images[WARM_UP:]) / sum(seconds[WARM_UP:]),
+        "seconds_slowest": max(seconds[WARM_UP:]),
+        "host_peak": _host_peak(),
+    }
 
 
 def _train(run: Run, current: state.State, batches: Iterable[Work]) -> tuple[list[float], state.State]:
@@ -173,8 +188,13 @@ def _memory(run: Run) -> dict[str, int | None]:
         "temporaries": largest.temp_size_in_bytes,
         "aliased": largest.alias_size_in_bytes,
         "device_peak": stats.get("peak_bytes_in_use"),
-        "host_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        "host_peak": _host_peak(),
     }
+
+
+def _host_peak() -> int:
+    """Bytes of memory that this process took at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def as_text(record: dict[str, Any]) -> str:

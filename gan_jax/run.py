@@ -8,22 +8,28 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from gan_jax.data.pipeline import Pipeline, prefetch
+from gan_jax.data.pipeline import Pipeline
+from gan_jax.data.prefetch import prefetch
 from gan_jax.data.source import Source
+from gan_jax.data.workers import Workers, number_of_workers
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Recipe
 from gan_jax.engine.step import Step, abstract_batch, compile_step, enter_stage, make_step
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, UserError
 
 
 class Work(NamedTuple):
-    """What one step needs: its number, images seen after it, its stage and due phases, its batch on the devices."""
+    """What one step needs: its number, images seen after it, its stage and due phases, its batch on the devices.
+
+    `damaged` has a sentence for every image that was found damaged since the step before.
+    """
 
     step: int
     images: int
     stage: int
     active: schedule.Active
     batch: Any
+    damaged: tuple[str, ...] = ()
 
 
 class Run:
@@ -53,7 +59,8 @@ class Run:
         self.samples_every = self._duration("report.samples_every", schedule.steps_in)
         self.checkpoint_every = self._duration("train.checkpoint_every", schedule.steps_in)
         processes = (jax.process_index(), jax.process_count())
-        self._pipeline = Pipeline(source, seed=config.seed, flip=config.data.flip, process=processes)
+        self._pipeline = Pipeline(source, config.data, seed=config.seed, process=processes)
+        self._workers = number_of_workers(self._pipeline, config.data.workers)
         self.variants: dict[tuple[int, schedule.Active], jax.stages.Compiled] = {}
         self._stage: int | None = None
 
@@ -71,7 +78,7 @@ class Run:
     def abstract_batch(self, stage: int, active: schedule.Active, mesh: Mesh) -> Any:
         """Shapes and shardings of the batch of a step with these due phases."""
         shape = self._shape(stage, max((repeat for _, repeat in active), default=1))
-        return abstract_batch(self._pipeline.read(0, shape), mesh)
+        return abstract_batch(self._pipeline.like(shape), mesh)
 
     def compile_ahead(self, step: int) -> None:
         """Compiles all variants that the stage in hand will need, so that training does not stall for a rare one."""
@@ -88,15 +95,38 @@ class Run:
         return current
 
     def work(self, first_step: int) -> Iterator[Work]:
-        """The steps from the first to the last, their batches read and placed ahead of time by a thread."""
+        """The steps from the first to the last, their batches read and placed ahead of time by a thread.
+
+        Close the iterator where it is left early: it may hold worker processes.
+
+        Raises:
+            UserError: more images are damaged than `config.data.damaged_limit`, or no batch comes.
+        """
+        workers = Workers(self._pipeline, self._workers) if self._workers else None
+        reader = workers or self._pipeline
+        known: set[int] = set()
 
         def read(step: int, images: int, stage: int, position: int) -> Work:
             shape = self._shape(stage, schedule.slices(self.recipe, step))
-            batch = sharding.put(self._pipeline.read(position, shape), self.mesh)
-            return Work(step, images + shape[1] * shape[2], stage, schedule.due(self.recipe, step), batch)
+            batch = sharding.put(reader.read(position, shape), self.mesh)
+            new = reader.damaged.keys() - known
+            known.update(new)
+            sentences = tuple(reader.damaged[index] for index in sorted(new))
+            if len(known) > self.config.data.damaged_limit:
+                raise UserError(
+                    f"{len(known)} damaged images, more than config.data.damaged_limit = "
+                    f"{self.config.data.damaged_limit}: {'; '.join(reader.damaged[index] for index in sorted(known)[:3])}"
+                )
+            active = schedule.due(self.recipe, step)
+            return Work(step, images + shape[1] * shape[2], stage, active, batch, sentences)
 
-        times = enumerate(schedule.timeline(self.recipe, self.batch_size))
-        return prefetch(read, ((step, *time) for step, time in islice(times, first_step, self.total_steps)))
+        times = islice(enumerate(schedule.timeline(self.recipe, self.batch_size)), first_step, self.total_steps)
+        self._pipeline.source.load()
+        try:
+            yield from prefetch(read, ((step, *time) for step, time in times), timeout=self.config.data.timeout)
+        finally:
+            if workers:
+                workers.close()
 
     def _duration(self, field: str, convert: Callable[[str, int, int], int]) -> int:
         section, name = field.split(".")
@@ -111,16 +141,19 @@ class Run:
 
 
 def fit_to_data(config: ConfigDict, source: Source) -> ConfigDict:
-    """The config with `data.num_classes` filled in from the source where it is None.
+    """The config with `data.identity`, and `data.num_classes` where it is None, filled in from the source.
 
     Raises:
         ConfigError: the config wants another number of classes than the data have.
     """
     wanted, found = config.data.num_classes, source.num_classes
-    if wanted is None:
-        with config.unlocked():
+    with config.unlocked():
+        config.data.identity = source.identity
+        if wanted is None:
             config.data.num_classes = found
-    elif wanted > found or (wanted and wanted != found):
+    if wanted is None:
+        return config
+    if wanted > found or (wanted and wanted != found):
         have = f"has {found} classes" if found else "has no labels"
         raise ConfigError(
             f"config.data.num_classes is {wanted}, but {source.name} {have}: set it to {found}"

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import jax
@@ -48,13 +48,16 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> in
         stop_signals() as stop,
         Checkpoints(workdir, config.train.keep) as checkpoints,
         TrainingLog(workdir, first, run.total_steps, run.log_every, config.report.tensorboard) as log,
+        closing(run.work(first)) as works,
     ):
         if first == 0:
             evaluator.picture(current, workdir)
             if config.evaluate.at_start and config.evaluate.metrics:
                 evaluator.score(current, workdir)
         log.start(int(current.images))
-        for work in run.work(first):
+        for work in works:
+            for sentence in work.damaged:
+                log.say(f"{sentence}; the next whole image takes its place")
             current = run.enter(current, work.stage)
             current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
             done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()

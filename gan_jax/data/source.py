@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, UserError
 
 Batch = dict[str, np.ndarray]
 
@@ -63,6 +63,9 @@ class Source(abc.ABC):
     def damaged(self) -> dict[int, str]:
         return {}
 
+    def load(self) -> None:
+        """Takes into memory what the source keeps there, so that the first `read` is as quick as any."""
+
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
@@ -92,7 +95,9 @@ class Source(abc.ABC):
                 return self[candidate]
             except UserError as error:
                 self.damaged[int(candidate)] = str(error)
-        raise UserError(f"{self.name}: {DAMAGED_IN_A_ROW} examples in a row are damaged; {self.damaged[int(candidate)]}")
+        raise UserError(
+            f"{self.name}: {DAMAGED_IN_A_ROW} examples in a row are damaged; {self.damaged[int(candidate)]}"
+        )
 
 
 class ArraySource(Source):
@@ -121,7 +126,7 @@ class ArraySource(Source):
 
 
 class CachedSource(Source):
-    """Another source, all of it decoded into memory when the first example is asked for."""
+    """Another source, all of it decoded into memory by `load`, or when the first example is asked for."""
 
     def __init__(self, source: Source):
         self.name = source.name
@@ -137,6 +142,9 @@ class CachedSource(Source):
     @property
     def damaged(self) -> dict[int, str]:
         return self._source.damaged
+
+    def load(self) -> None:
+        _ = self._memory
 
     @functools.cached_property
     def _memory(self) -> ArraySource:

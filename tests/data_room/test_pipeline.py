@@ -6,19 +6,25 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.data.pipeline import Pipeline, prefetch
+from gan_jax.data.pipeline import Pipeline
+from gan_jax.data.prefetch import prefetch
 from gan_jax.data.source import ArraySource
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, UserError
 
 COUNT = 10
 # Image i shows i in its left column and 100 + i in its right one, so that a flip can be seen.
 IMAGES = np.stack([np.arange(COUNT), np.arange(COUNT) + 100], axis=-1)[:, None, :, None].astype(np.uint8)
-SOURCE = ArraySource("numbers", IMAGES, np.arange(COUNT))
+SOURCE = ArraySource("numbers", IMAGES, np.arange(COUNT), [str(number) for number in range(COUNT)])
+PLAIN = np.tile(np.arange(0, 240, 30, dtype=np.uint8)[None, None, :, None], (6, 8, 1, 1))  # brighter to the right
+
+
+def pipeline(source=SOURCE, seed=0, process=(0, 1), **section):
+    return Pipeline(source, {"labels": "index", "flip": False, "random_crop": 0, **section}, seed=seed, process=process)
 
 
 def stream(start, count, **options):
     """(label, left pixel) of `count` examples."""
-    batch = Pipeline(SOURCE, **{"seed": 0, "flip": False, **options}).read(start, (1, 1, count))
+    batch = pipeline(**options).read(start, (1, 1, count))
     return batch["label"].ravel(), batch["image"][0, 0, :, 0, 0, 0]
 
 
@@ -58,7 +64,7 @@ def test_positions_far_beyond_32_bits_are_read_at_once():
 
 
 def test_a_batch_is_laid_out_as_repeat_microbatch_batch():
-    batch = Pipeline(SOURCE, seed=0, flip=False).read(6, (2, 3, 4))
+    batch = pipeline().read(6, (2, 3, 4))
     assert batch["image"].shape == (2, 3, 4, 1, 2, 1)
     assert batch["image"].dtype == np.uint8
     assert batch["label"].dtype == np.int32
@@ -68,15 +74,17 @@ def test_a_batch_is_laid_out_as_repeat_microbatch_batch():
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_read_the_parts_of_one_batch(processes):
     shape = (2, 1, 8)
-    whole = Pipeline(SOURCE, seed=5, flip=True).read(33, shape)
-    parts = [Pipeline(SOURCE, seed=5, flip=True, process=(i, processes)).read(33, shape) for i in range(processes)]
+    whole = pipeline(seed=5, flip=True, labels="vector").read(33, shape)
+    parts = [
+        pipeline(seed=5, flip=True, labels="vector", process=(i, processes)).read(33, shape) for i in range(processes)
+    ]
     for leaf in ("image", "label"):
         np.testing.assert_array_equal(np.concatenate([part[leaf] for part in parts], axis=2), whole[leaf])
 
 
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match="batch of 8 images does not divide among 3 processes"):
-        Pipeline(SOURCE, seed=0, flip=False, process=(0, 3)).read(0, (1, 1, 8))
+        pipeline(process=(0, 3)).read(0, (1, 1, 8))
 
 
 def test_flips_mirror_half_of_the_images_anew_in_every_epoch():
@@ -88,6 +96,61 @@ def test_flips_mirror_half_of_the_images_anew_in_every_epoch():
     assert ((by_example.mean(axis=1) > 0.35) & (by_example.mean(axis=1) < 0.65)).all()
     assert len({tuple(row) for row in by_example}) == COUNT
     assert (IMAGES[:, 0, 0, 0] == np.arange(COUNT)).all(), "the source itself must stay as it was"
+
+
+def test_like_has_the_shapes_and_dtypes_of_a_batch_without_reading():
+    for options in ({}, {"labels": "vector"}, {"process": (1, 2)}):
+        read, like = (
+            getattr(pipeline(**options), name)(*a) for name, a in (("read", (0, (2, 1, 4))), ("like", ((2, 1, 4),)))
+        )
+        assert {leaf: (x.shape, x.dtype) for leaf, x in like.items()} == {
+            leaf: (x.shape, x.dtype) for leaf, x in read.items()
+        }
+
+
+def test_vectors_are_one_hot_rows_of_the_classes_and_zeros_without_one():
+    vectors = pipeline(ArraySource("three", IMAGES[:3], np.array([1, -1, 2]), "abc"), labels="vector").read(
+        0, (1, 1, 3)
+    )
+    order = pipeline(ArraySource("three", IMAGES[:3], np.arange(3), "abc")).read(0, (1, 1, 3))["label"][0, 0]
+    assert vectors["label"].dtype == np.float32
+    np.testing.assert_array_equal(vectors["label"][0, 0], np.array([[0, 1, 0], [0, 0, 0], [0, 0, 1]])[order])
+
+
+def test_label_vectors_of_the_data_arrive_as_they_are_and_only_when_asked_for():
+    attributes = ArraySource("attributes", IMAGES, np.eye(COUNT, 4) + 0.5)
+    batch = pipeline(attributes, labels="vector").read(0, (1, 1, COUNT))
+    np.testing.assert_array_equal(batch["label"][0, 0], (np.eye(COUNT, 4) + 0.5)[batch["image"][0, 0, :, 0, 0, 0]])
+    with pytest.raises(ConfigError, match=r'config\.data\.labels is "index".*attributes has label vectors of length 4'):
+        pipeline(attributes)
+    with pytest.raises(ConfigError, match=r"config\.data\.labels is 'onehot': expected"):
+        pipeline(labels="onehot")
+    with pytest.raises(ConfigError, match=r'"vector", but pixels has no labels'):
+        pipeline(ArraySource("pixels", IMAGES), labels="vector")
+
+
+def test_random_crops_shift_by_at_most_the_margin_anew_in_every_epoch_and_mirror_the_edge():
+    image = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
+    crops = pipeline(ArraySource("one", image), random_crop=2).read(0, (1, 1, 500))["image"][0, 0]
+    wide = np.pad(image[0, :, :, 0], 2, mode="reflect")
+    windows = {wide[top : top + 8, left : left + 8].tobytes(): (top, left) for top in range(5) for left in range(5)}
+    seen = [windows[crop.tobytes()] for crop in crops]
+    assert len(set(seen)) == 25
+    assert max(seen.count(place) for place in set(seen)) < 45
+    for wrong in (8, 200):
+        with pytest.raises(ConfigError, match=rf"config\.data\.random_crop is {wrong}"):
+            pipeline(ArraySource("one", image), random_crop=wrong)
+
+
+def test_turning_crops_on_changes_neither_order_nor_flips():
+    plain, cropped = (pipeline(ArraySource("p", PLAIN, np.arange(6)), flip=True, random_crop=c) for c in (0, 1))
+    plain, cropped = plain.read(0, (1, 1, 60)), cropped.read(0, (1, 1, 60))
+    np.testing.assert_array_equal(plain["label"], cropped["label"])
+    leaning = [
+        np.sign(batch["image"][0, 0, :, 0, -1, 0].astype(int) - batch["image"][0, 0, :, 0, 0, 0])
+        for batch in (plain, cropped)
+    ]
+    np.testing.assert_array_equal(*leaning)
 
 
 def test_prefetch_keeps_the_order_and_reads_ahead_in_one_thread():
@@ -134,3 +197,12 @@ def test_closing_prefetch_ends_its_thread_and_leaves_the_rest_unread():
     results.close()
     assert len(started) < 10
     assert not started[0][1].is_alive()
+
+
+def test_a_result_that_does_not_come_is_an_error_and_leaves_the_caller_free():
+    release = threading.Event()
+    results = prefetch(lambda number: number or release.wait(), ((1,), (0,)), timeout=0.2)
+    assert next(results) == 1
+    with pytest.raises(UserError, match=r"no batch has come for 0\.2 seconds"):
+        next(results)
+    release.set()

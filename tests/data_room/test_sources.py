@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gan_jax.data.digits import digits
-from gan_jax.data.source import CachedSource, Source, cache_if_small, open_source
+from gan_jax.data.source import ArraySource, CachedSource, Source, cache_if_small, open_source
 from gan_jax.errors import ConfigError, UserError
 
 
@@ -64,7 +64,7 @@ def test_enlarged_digits_keep_range_brightness_and_smoothness():
 @pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:", "polygons:4"])
 def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
     with pytest.raises(
-        ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH, tfds:NAME"
+        ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH\[:SPLIT\], .*, tfds:NAME"
     ) as error:
         open_source(section(source))
     assert repr(source) in str(error.value)
@@ -105,9 +105,35 @@ def test_a_source_beyond_the_memory_limit_is_decoded_on_demand(monkeypatch):
     assert isinstance(cache_if_small(plain), CachedSource)
 
 
-def test_an_example_that_cannot_be_read_fails_the_whole_read():
-    with pytest.raises(UserError, match="image 9 is damaged"):
-        Numbers().read(np.array([0, 9]))
+def test_a_damaged_example_is_noted_and_replaced_by_the_next_whole_one():
+    source = Numbers()  # of which 9 is damaged, and 0 comes after it
+    batch = source.read(np.array([3, 9, 9]))
+    np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [3, 0, 0])
+    np.testing.assert_array_equal(batch["label"], [1, 0, 0])
+    assert source.damaged == {9: "image 9 is damaged"}
+    cached = cache_if_small(Numbers())
+    cached.load()
+    assert cached.damaged == {9: "image 9 is damaged"}
+    np.testing.assert_array_equal(cached.read(np.array([9]))["image"].ravel(), [0] * 4)
+
+
+def test_a_source_that_is_damaged_all_over_is_an_error():
+    class Broken(Numbers):
+        def __getitem__(self, index):
+            raise UserError(f"image {index} is damaged")
+
+    with pytest.raises(UserError, match="numbers: 10 examples in a row are damaged; image 3 is damaged"):
+        Broken().read(np.array([4]))
+
+
+def test_label_vectors_stay_vectors_in_memory():
+    vectors = np.linspace(0, 1, 30).reshape(10, 3)
+    plain = ArraySource("attributes", np.zeros((10, 2, 2, 1), np.uint8), vectors)
+    assert (plain.label_dim, plain.num_classes) == (3, 3)
+    cached = CachedSource(plain)
+    batch = cached.read(np.array([2, 7]))
+    np.testing.assert_allclose(batch["label"], vectors[[2, 7]], rtol=1e-6)
+    assert (batch["label"].dtype, cached.num_classes) == (np.float32, 3)
 
 
 def test_noise_has_the_shape_and_classes_that_are_asked_for():
