@@ -17,7 +17,7 @@ from gan_jax.engine.recipe import load
 from gan_jax.engine.step import abstract_batch, compile_step
 from gan_jax.errors import ConfigError, UserError
 from gan_jax.params import count
-from gan_jax.sampling import Options, Sampler
+from gan_jax.sampling import Options, Sampler, as_labels
 
 DEVICES = 4
 PER_DEVICE = 2
@@ -147,7 +147,7 @@ class Subject:
         """Sampling gives images of the config's shape."""
         data = self.config.data
         sampler = Sampler(self.recipe, self.mesh, DEVICES, Options())
-        labels = np.zeros(DEVICES, np.int32)
+        labels = as_labels(np.zeros(DEVICES, np.int32), data)
         images = sampler.draw(state.variables(self.after, averaged=True), labels)
         expected = (DEVICES, data.resolution, data.resolution, data.channels)
         if images.shape != expected:
@@ -160,10 +160,9 @@ class Subject:
     def _batch(self, slices: int, size: int) -> dict[str, np.ndarray]:
         data, random = self.config.data, np.random.RandomState(0)
         shape = (slices, 1, size)
-        return {
-            "image": random.randint(0, 256, (*shape, data.resolution, data.resolution, data.channels)).astype(np.uint8),
-            "label": random.randint(0, max(data.num_classes or 1, 1), shape).astype(np.int32),
-        }
+        images = random.randint(0, 256, (*shape, data.resolution, data.resolution, data.channels)).astype(np.uint8)
+        classes = random.randint(0, data.num_classes or 1, shape).astype(np.int32)
+        return {"image": images, "label": as_labels(classes, data)}
 
     def _compile(self, active: schedule.Active, mesh, size: int) -> jax.stages.Compiled:
         target = state.abstract(self.recipe, mesh, self.config.mesh.rules)

@@ -11,9 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from etils import epath
 from ml_collections import ConfigDict, config_dict
 
 from gan_jax.errors import ConfigError
+from gan_jax.report import atomic
 
 SECTIONS = (
     "recipe",
@@ -36,6 +38,7 @@ SMALLEST = {
     "train.microbatches": 1,
     "train.keep": 1,
     "data.random_crop": 0,
+    "data.memory": 0,
     "data.timeout": 1,
     "data.damaged_limit": 0,
     "report.rows": 1,
@@ -46,11 +49,12 @@ SMALLEST = {
     "evaluate.seed": 0,
     "seed": 0,
 }
+LABELS = ("index", "vector")
 # What may differ when a workdir is taken up again.
 FREE_ON_RESUME = (
     *("mesh.", "report.", "evaluate."),
     *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "unroll", "compilation_cache")),
-    *(f"data.{name}" for name in ("workers", "timeout", "damaged_limit")),
+    *(f"data.{name}" for name in ("workers", "memory", "timeout", "damaged_limit")),
 )
 
 
@@ -105,6 +109,7 @@ def base() -> ConfigDict:
                 "flip": False,
                 "random_crop": 0,
                 "workers": config_dict.placeholder(int),
+                "memory": 1024,
                 "timeout": 300,
                 "damaged_limit": 10,
                 "tfds_dir": config_dict.placeholder(str),
@@ -161,22 +166,23 @@ def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
             raise ConfigError(
                 f"config.{name} is {value!r}: expected a whole number of at least {smallest}, below 2**32"
             )
+    if values.get("data.labels") not in LABELS:
+        raise ConfigError(f"config.data.labels is {values.get('data.labels')!r}: expected one of {', '.join(LABELS)}")
     return config.lock()
 
 
-def read(workdir: Path, overrides: list[str] = ()) -> ConfigDict:
+def read(workdir: epath.Path, overrides: list[str] = ()) -> ConfigDict:
     """The resolved config of a workdir.
 
     Raises:
         ConfigError: the folder has no readable config.json.
     """
-    path = Path(workdir) / "config.json"
+    path = epath.Path(workdir) / "config.json"
+    trouble = "is no workdir: its config.json cannot be read"
+    with atomic.explained(workdir, trouble, "make one with gan-jax train", ConfigError):
+        content = path.read_bytes()
     try:
-        values = json.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(
-            f"{workdir} is no workdir: its config.json cannot be read ({error.strerror}); make one with gan-jax train"
-        ) from error
+        values = json.loads(content)
     except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(values, dict):

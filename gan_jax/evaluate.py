@@ -17,7 +17,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.metrics.digits import DigitsJudge
 from gan_jax.report import atomic
 from gan_jax.report.grid import save_grid
-from gan_jax.sampling import Options, Sampler, labels_by_row
+from gan_jax.sampling import Options, Sampler, as_labels, labels_by_row
 
 
 class Evaluator:
@@ -40,27 +40,27 @@ class Evaluator:
         rows, columns = self._config.report.rows, self._config.report.columns
         classes = self._config.data.num_classes
         shown = tuple(range(min(rows, classes)))
-        labels = labels_by_row(shown or (0,) * rows, columns)
+        drawn = labels_by_row(shown or (0,) * rows, columns)
         path = workdir / "samples" / f"{int(current.images):010d}.png"
-        return save_grid(path, self._draw(current, labels), columns, [str(c) for c in shown] or None)
+        return save_grid(path, self._draw(current, drawn), columns, [str(c) for c in shown] or None)
 
     def score(self, current: state.State, workdir: Path) -> tuple[dict[str, Any], str]:
         """Computes all metrics of the config and writes evaluations/IMAGES.json; returns its content, and it in words."""
         step, images = int(current.step), int(current.images)
-        labels = np.arange(self._config.evaluate.samples, dtype=np.int32) % max(self._config.data.num_classes, 1)
-        samples = self._draw(current, labels)
+        classes = np.arange(self._config.evaluate.samples, dtype=np.int32) % max(self._config.data.num_classes, 1)
+        samples = self._draw(current, classes)
         scores: dict[str, Any] = {}
         for name in self._config.evaluate.metrics:
-            scores |= METRICS[name](samples, labels)
-        record = {"step": step, "images": images, "samples": len(labels), **scores}
+            scores |= METRICS[name](samples, classes)
+        record = {"step": step, "images": images, "samples": len(classes), **scores}
         folder = workdir / "evaluations"
         atomic.replace(folder / f"{images:010d}.json", (json.dumps(record, indent=2) + "\n").encode())
-        first = min(folder.glob("*.json"))
+        first = min(path for path in folder.iterdir() if path.suffix == ".json")
         return record, in_words(record, json.loads(first.read_text()))
 
-    def _draw(self, current: state.State, labels: np.ndarray) -> np.ndarray:
-        variables = self._sampler.settle(state.variables(current, averaged=True), self._config.data.num_classes)
-        return self._sampler.draw(variables, labels)
+    def _draw(self, current: state.State, classes: np.ndarray) -> np.ndarray:
+        variables = self._sampler.settle(state.variables(current, averaged=True), self._config.data)
+        return self._sampler.draw(variables, as_labels(classes, self._config.data))
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
@@ -76,11 +76,11 @@ def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
     return evaluator.score(workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules)), workdir)
 
 
-def digits(samples: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the int32 labels [n] asked for."""
+def digits(samples: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the classes int32 [n] asked for."""
     judge = _digits_judge(samples.shape[1])
     return {
-        "recognised": judge.recognised(samples, labels),
+        "recognised": judge.recognised(samples, classes),
         "held_out_accuracy": judge.held_out_accuracy,
         "frechet": judge.frechet(samples),
     }

@@ -55,17 +55,20 @@ def make_parser() -> argparse.ArgumentParser:
                 "--config", metavar="FILE.py[:ARG]", help="the experiment; single fields by --config.FIELD=VALUE"
             )
         if workdir:
-            sub.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="the folder of the run")
+            sub.add_argument("--workdir", type=_place, required=True, metavar="DIR", help="the folder of the run")
         if figures:
             sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
     sub = command("train", _train, "Train a GAN, or go on with a workdir where it stopped.", workdir=True, config=True)
+    sub.add_argument("--data", metavar="WORDS", help="instead of a config: folder:PATH, zip:PATH, tfds:NAME, ...")
+    sub.add_argument("--preset", metavar="NAME", help="what to train on it, such as r1 or biggan")
+    sub.add_argument("--prepared", type=Path, metavar="DIR", help="where to prepare it; in a cache if not given")
     sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
     sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
 
     sub = command("sample", _sample, "Draw pictures from a trained workdir.", workdir=True)
-    sub.add_argument("--out", type=Path, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
+    sub.add_argument("--out", type=_place, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
     sub.add_argument("--count", type=int, metavar="N", help="how many; ten of each class if not given")
     sub.add_argument("--classes", type=_numbers, default=(), metavar="3,7", help="which classes; all if not given")
     sub.add_argument("--truncation", type=float, metavar="PSI", help="truncate the latents: less variety, more quality")
@@ -77,6 +80,31 @@ def make_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--standing", type=int, metavar="N", help="batches for standing statistics; as in the config")
     sub.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents")
+
+    sub = command("prepare", _prepare, "Make a data set ready for fast training.", figures=True)
+    sub.add_argument("--source", required=True, metavar="WORDS", help="folder:PATH, zip:PATH, tar:PATH or tfds:NAME")
+    sub.add_argument("--resolution", type=int, required=True, metavar="R", help="pixels of a side")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to go on with")
+    sub.add_argument("--channels", type=int, default=3, metavar="1|3", help="grey or colour (default)")
+    sub.add_argument("--crop", default="center", metavar="WORD", help="center (default), biggan or center-crop-wide")
+    sub.add_argument("--workers", type=int, metavar="N", help="processes; one per core if not given")
+    sub.add_argument("--host", type=_share, default=(0, 1), metavar="I/N", help="do part I = 0 .. N-1; DIR is shared")
+    sub.add_argument("--tfds-dir", metavar="DIR", help="where tfds sets are, or go; tfds' own folder if not given")
+    sub.add_argument("--on-damaged", choices=("fatal", "skip"), default="fatal", help="images that cannot be read")
+    sub.add_argument(
+        "--on-unusual",
+        choices=("convert", "skip", "fatal"),
+        default="convert",
+        help="images that are not plain 8-bit RGB or grey",
+    )
+
+    sub = command("inspect", _inspect, "Tell what is in a data set, and what is wrong with it.", figures=True)
+    words = "prepared:DIR, folder:PATH, zip:PATH, tar:PATH, tfds:NAME, digits or polygons"
+    sub.add_argument("--data", required=True, metavar="WORDS", help=words)
+    sub.add_argument(
+        "--out", type=Path, default=Path("contact_sheet.png"), metavar="FILE.png", help="some of each class"
+    )
+    sub.add_argument("--tfds-dir", metavar="DIR", help="where tfds sets are; tfds' own folder if not given")
 
     command("evaluate", _evaluate, "Score a trained workdir by its config's metrics.", workdir=True, figures=True)
     command("params", _params, "Print the parameter table and totals of a config.", config=True, figures=True)
@@ -95,14 +123,49 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 3,7") from error
 
 
+def _place(text: str):
+    """A path on disk or gs://BUCKET/PATH, of which pathlib would make gs:/BUCKET/PATH."""
+    from etils import epath
+
+    scheme, mark, _ = text.partition("://")
+    if mark and scheme != "gs":
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a local path or gs://BUCKET/PATH")
+    return epath.Path(text)
+
+
+def _share(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected I/N such as 0/4, where I is 0 .. N-1")
+    return int(index), int(count)
+
+
 def _load(options):
     """The config that the options name: a file, the workdir's own, or the default."""
     from gan_jax import config
 
+    if any(getattr(options, name, None) for name in ("data", "preset", "prepared")):
+        return _from_preset(options)
     workdir = getattr(options, "workdir", None)
-    if options.config is None and workdir and (workdir / "config.json").exists():
-        return config.read(workdir, options.overrides)
+    if options.config is None and workdir:
+        from gan_jax.report import atomic
+
+        with atomic.explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
+            if (workdir / "config.json").exists():
+                return config.read(workdir, options.overrides)
     return config.load(config.DEFAULT if options.config is None else options.config, options.overrides)
+
+
+def _from_preset(options):
+    """The config that a preset makes for the data of `--data`."""
+    for name, example in (("data", "folder:PATH"), ("preset", "r1")):
+        if not getattr(options, name):
+            raise ConfigError(f"--{name} is missing, as --data and --preset go together: add --{name}={example}")
+    if options.config is not None:
+        raise ConfigError(f"--config is {options.config} beside --preset={options.preset}: give one of them")
+    from gan_jax.preset import resolve
+
+    return resolve(options.data, options.preset, options.overrides, options.prepared)
 
 
 def _train(options) -> int:
@@ -124,6 +187,24 @@ def _sample(options) -> int:
     standing = settings.evaluate.standing if options.standing is None else options.standing
     how = Options(options.truncation, options.truncation_form, standing, options.seed)
     print(sample(settings, options.workdir, options.out, options.count, options.classes, how))
+    return 0
+
+
+def _prepare(options) -> int:
+    from gan_jax.prepare import Options, open_origin, prepare
+
+    how = Options(options.resolution, options.channels, options.crop, options.on_damaged, options.on_unusual)
+    origin = open_origin(options.source, options.tfds_dir)
+    code, record, text = prepare(origin, how, options.out, options.workers, options.host)
+    print(json.dumps(record) if options.json else text)
+    return code
+
+
+def _inspect(options) -> int:
+    from gan_jax import inspect
+
+    record = inspect.inspect(inspect.open_data(options.data, options.tfds_dir), options.out)
+    print(json.dumps(record) if options.json else inspect.as_text(record))
     return 0
 
 

@@ -1,5 +1,6 @@
 """`gan-jax sample`: pictures from a trained workdir."""
 
+import io
 import os
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from PIL import Image
 from gan_jax import workdir as workdirs
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError
+from gan_jax.report import atomic
 from gan_jax.report.grid import save_grid
-from gan_jax.sampling import Options, Sampler, labels_by_row
+from gan_jax.sampling import Options, Sampler, as_labels, labels_by_row
 
 COLUMNS = 10
 
@@ -30,6 +32,7 @@ def sample(
 
     Raises:
         ConfigError: a class that the model does not have, a count below 1, or no checkpoint.
+        UserError: `out` cannot be written.
     """
     known = config.data.num_classes
     if bad := [c for c in classes if not 0 <= c < known]:
@@ -46,24 +49,24 @@ def sample(
     chosen = classes or tuple(range(min(known, 10) if is_grid else known)) or (0,)
     count = count or COLUMNS * (len(chosen) if known else COLUMNS)
     columns = -(-count // len(chosen)) if is_grid and known else COLUMNS
-    labels = labels_by_row(chosen, -(-count // len(chosen)))[:count]
+    shown = labels_by_row(chosen, -(-count // len(chosen)))[:count]
+    labels = as_labels(shown, config.data)
 
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
     current = workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules))
-    variables = sampler.settle(state.variables(current, averaged=True), known)
+    variables = sampler.settle(state.variables(current, averaged=True), config.data)
     if is_grid:
-        rows = [str(label) for label in labels[::columns]] if known else None
+        rows = [str(number) for number in shown[::columns]] if known else None
         save_grid(out, sampler.draw(variables, labels), columns, rows)
         return f"{count} images in {out}"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        first = 0
-        for images in sampler.stream(variables, labels):
-            for index, image in enumerate(images, first):
-                picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-                picture.save(out / (f"{index:06d}_class{labels[index]}.png" if known else f"{index:06d}.png"))
-            first += len(images)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    first = 0
+    for images in sampler.stream(variables, labels):
+        for index, image in enumerate(images, first):
+            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
+            name = f"{index:06d}_class{shown[index]}.png" if known else f"{index:06d}.png"
+            atomic.replace(out / name, buffer.getvalue())
+        first += len(images)
     return f"{count} images in {out}{os.sep}"

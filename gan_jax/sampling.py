@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from ml_collections import ConfigDict
 
+from gan_jax.data.pipeline import one_hot
 from gan_jax.engine.recipe import Recipe
 from gan_jax.errors import ConfigError, UserError
 from gan_jax.layers.pixels import to_uint8
@@ -58,6 +60,8 @@ class Sampler:
     def __init__(self, recipe: Recipe, mesh: Mesh, batch: int, options: Options):
         if options.standing and recipe.standing is None:
             raise ConfigError("standing statistics were asked for, but this recipe's networks keep none")
+        if options.truncation is not None and not recipe.truncates:
+            raise ConfigError(f"truncation is {options.truncation}, but this recipe does not truncate: leave it out")
         self._devices = mesh.shape["data"]
         self.batch = self._rounded_up(batch)
         self._recipe, self._options = recipe, options
@@ -70,24 +74,31 @@ class Sampler:
 
         def settled(variables: Tree, labels: jax.Array) -> Tree:
             # Far away from the indices of samples, so that no sample's own latents settle its statistics.
-            indices = jnp.arange(labels.size, dtype=jnp.uint32) + jnp.uint32(2**31)
+            accumulations, size = labels.shape[:2]
+            indices = jnp.arange(accumulations * size, dtype=jnp.uint32) + jnp.uint32(2**31)
             latents = self._latents(indices)
-            return recipe.standing(variables, latents.reshape(*labels.shape, *latents.shape[1:]), labels)
+            return recipe.standing(variables, latents.reshape(accumulations, size, *latents.shape[1:]), labels)
 
         self._images = jax.jit(images, out_shardings=(self._spread, NamedSharding(mesh, PartitionSpec())))
         self._settled = jax.jit(settled)
 
-    def settle(self, variables: Tree, num_classes: int) -> Tree:
-        """The variables with standing statistics, if the options ask for them (Brock et al. 2019, appendix C)."""
+    def settle(self, variables: Tree, data: ConfigDict) -> Tree:
+        """The variables with standing statistics, if the options ask for them (Brock et al. 2019, appendix C).
+
+        `data` is the section of the config: every one of its classes is as likely as the others.
+        """
         if not self._options.standing:
             return variables
-        labels = np.random.default_rng(self._options.seed).integers(
-            0, max(num_classes, 1), (self._options.standing, self.batch), np.int32
+        classes = np.random.default_rng(self._options.seed).integers(
+            0, max(data.num_classes, 1), (self._options.standing, self.batch), np.int32
         )
-        return self._settled(variables, labels)
+        return self._settled(variables, as_labels(classes, data))
 
     def draw(self, variables: Tree, labels: np.ndarray, first: int = 0) -> np.ndarray:
-        """uint8 images [n, height, width, channels] for int32 labels [n], of sample indices first, first + 1, ...
+        """uint8 images [n, height, width, channels] of sample indices first, first + 1, ...
+
+        Args:
+            labels: class numbers int32 [n] or vectors float32 [n, num_classes], whichever the recipe was trained on.
 
         Raises:
             UserError: an image holds a value that is not finite.
@@ -98,8 +109,9 @@ class Sampler:
         """The same in batches."""
         size = min(self.batch, self._rounded_up(len(labels)))
         for start in range(0, len(labels), size):
-            part = np.asarray(labels[start : start + size], np.int32)
-            padded = np.pad(part, (0, size - len(part)))
+            part = labels[start : start + size]
+            # The last label again: a vector of zeros is no label that every network can take.
+            padded = np.pad(part, ((0, size - len(part)), *((0, 0),) * (part.ndim - 1)), mode="edge")
             indices = np.arange(first + start, first + start + size, dtype=np.uint32)
             inputs = jax.device_put((indices, padded), self._spread)
             images, finite = self._images(variables, *inputs)
@@ -117,6 +129,16 @@ class Sampler:
         return jax.lax.with_sharding_constraint(latents, self._spread)
 
 
+def as_labels(classes: np.ndarray, data: ConfigDict) -> np.ndarray:
+    """Class numbers int32 [...] as labels of the form `config.data.labels`: the same, or one-hot float32 [..., k].
+
+    Where images have several labels (k of them), that of a class is the label of an image that has this one alone.
+    """
+    if data.labels == "index":
+        return classes
+    return one_hot(classes.ravel(), data.num_classes).reshape(*classes.shape, data.num_classes)
+
+
 def labels_by_row(classes: tuple[int, ...], columns: int) -> np.ndarray:
-    """int32 labels of a grid with one class per row."""
+    """Class numbers int32 [rows * columns] of a grid with one class per row."""
     return np.repeat(np.asarray(classes, np.int32), columns)

@@ -1,9 +1,7 @@
 """`gan-jax train`: the only training loop in the project."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -18,6 +16,7 @@ from gan_jax.evaluate import Evaluator
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.run import Run, fit_to_data
+from gan_jax.stopping import stop_signals
 
 DONE, STOPPED = 0, 42
 
@@ -85,21 +84,3 @@ def keep_compilations(folder: str) -> None:
     """Lets XLA keep compiled programs in a folder, so that a second start of the same run is quick; "" for not."""
     if folder:
         jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Until the end of the block SIGTERM and Ctrl-C only make the yielded function true; a second one interrupts."""
-    received = []
-
-    def note(number, frame):
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
+from etils import epath
 from ml_collections import ConfigDict
 
 from gan_jax import __version__
@@ -20,13 +21,13 @@ from gan_jax.report import atomic
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
 
 
-def check(workdir: Path, config: ConfigDict, accept_changes: bool = False) -> None:
+def check(workdir: epath.Path, config: ConfigDict, accept_changes: bool = False) -> None:
     """Checks that a run with this config may take up the folder; changes nothing.
 
     Raises:
         ConfigError: another run's config lies there (every differing field is named), or something else.
     """
-    try:
+    with atomic.explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
         if (workdir / "config.json").exists():
             differing = configs.changes(configs.read(workdir), config)
             if differing and not accept_changes:
@@ -36,11 +37,11 @@ def check(workdir: Path, config: ConfigDict, accept_changes: bool = False) -> No
                 )
         elif workdir.exists() and any(workdir.iterdir()):
             raise ConfigError(f"{workdir} is not empty and holds no run of gan-jax: choose another --workdir")
-    except OSError as error:
-        raise ConfigError(f"--workdir={workdir} cannot be used ({error.strerror}): choose another folder") from error
+        elif atomic.is_remote(workdir) and not (bucket := epath.Path(*workdir.parts[:3])).exists():
+            raise ConfigError(f"--workdir={workdir}: there is no bucket {bucket}: make it, or choose another --workdir")
 
 
-def record(workdir: Path, config: ConfigDict) -> None:
+def record(workdir: epath.Path, config: ConfigDict) -> None:
     """Writes config.json and environment.json, making the folder where it is missing.
 
     Raises:
@@ -50,13 +51,13 @@ def record(workdir: Path, config: ConfigDict) -> None:
     atomic.replace(workdir / "environment.json", (json.dumps(environment(), indent=2) + "\n").encode())
 
 
-def latest(workdir: Path) -> int:
+def latest(workdir: epath.Path) -> int:
     """Step of the newest checkpoint, 0 where there is none."""
     with Checkpoints(workdir, read_only=True) as checkpoints:
         return checkpoints.latest() or 0
 
 
-def restore(workdir: Path, target: state.State) -> state.State:
+def restore(workdir: epath.Path, target: state.State) -> state.State:
     """The newest training state, in the shardings of the abstract `target`.
 
     Raises:

@@ -19,7 +19,7 @@ CONFIG = ConfigDict(
     {
         "recipe": "tiny",
         "mesh": {"axes": ("data",), "shape": (-1,), "rules": ()},
-        "data": {"resolution": 8, "channels": 1, "num_classes": 0},
+        "data": {"resolution": 8, "channels": 1, "num_classes": 0, "labels": "index"},
         "seed": 0,
     }
 )

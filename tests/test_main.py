@@ -21,7 +21,7 @@ from gan_jax.engine.recipe import load
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = "--config=configs/biggan_digits.py:quick"
-COMMANDS = ("train", "sample", "evaluate", "params", "check", "bench")
+COMMANDS = ("train", "sample", "prepare", "inspect", "evaluate", "params", "check", "bench")
 
 
 @pytest.fixture

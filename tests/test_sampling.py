@@ -1,5 +1,7 @@
 """Sampling: the same image for the same seed and index, truncation, standing statistics, grids and folders."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -114,7 +116,7 @@ def statistics(variables) -> dict:
 def test_standing_statistics_are_those_of_batches_at_hand(recipe, variables):
     def settled(devices, **options):
         sampler = Sampler(recipe, sharding.data_mesh(devices), 8, Options(**options))
-        return jax.device_get(sampler.settle(variables, 10))
+        return jax.device_get(sampler.settle(variables, CONFIG.data))
 
     assert settled(4) is not None
     assert jax.tree.all(jax.tree.map(np.array_equal, settled(4), variables))  # none asked for
@@ -127,6 +129,13 @@ def test_standing_statistics_are_those_of_batches_at_hand(recipe, variables):
     assert any(
         not np.array_equal(v, statistics(four)[n]) for n, v in statistics(settled(4, standing=6, seed=1)).items()
     )
+
+
+def test_truncation_that_a_recipe_would_ignore_is_a_sentence(recipe):
+    deaf = dataclasses.replace(recipe, truncates=False)
+    Sampler(deaf, sharding.data_mesh(4), 8, Options(form="threshold"))
+    with pytest.raises(ConfigError, match="truncation is 0.5, but this recipe does not truncate: leave it out"):
+        Sampler(deaf, sharding.data_mesh(4), 8, Options(truncation=0.5))
 
 
 def test_weights_that_diverged_are_a_sentence(recipe, variables):

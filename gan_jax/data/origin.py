@@ -37,6 +37,11 @@ class Origin(abc.ABC):
     label_dim: int
     splits: dict[str, int]
 
+    @property
+    def identity(self) -> str:
+        """What tells these images from others under the same name, as far as it can be known without reading them."""
+        return self.name
+
     @abc.abstractmethod
     def items(self, split: str, start: int, stop: int) -> Iterator[Item]:
         """Items start .. stop - 1 of a split, always the same, in an order that does not sort by class."""

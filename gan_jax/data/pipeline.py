@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gan_jax.data.source import Batch, Source
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, UserError
 
 
 class Pipeline:
@@ -19,7 +19,7 @@ class Pipeline:
 
     Args:
         source: where the examples come from.
-        section: the config's `data`, of which this reads `labels`, `flip` and `random_crop`.
+        section: the config's `data`, of which this reads `labels`, `num_classes`, `flip` and `random_crop`.
         seed: chooses the order, the flips and the crops.
         process: (index, count) of this process among those that share every batch.
 
@@ -32,6 +32,7 @@ class Pipeline:
         self.source = source
         self._seed = seed
         self._flip, self._shift = section["flip"], section["random_crop"]
+        self._conditional = bool(section["num_classes"]) and not source.label_dim
         self._one_hot = section["labels"] == "vector" and not source.label_dim
         self._process = process
 
@@ -61,7 +62,8 @@ class Pipeline:
 
         Raises:
             ConfigError: the batch does not divide among the processes.
-            UserError: so many examples are damaged that none could take their place.
+            UserError: so many examples are damaged that none could take their place, or one has no label and the model
+                needs it.
         """
         offsets = np.arange(math.prod(shape)).reshape(shape)[..., self.share(shape[-1])]
         batch = self.examples(position + offsets.ravel())
@@ -90,7 +92,11 @@ class Pipeline:
         }
 
     def examples(self, positions: np.ndarray) -> Batch:
-        """The examples at positions [n] of the stream, augmented: image uint8 [n, H, W, C] and label [n, ...]."""
+        """The examples at positions [n] of the stream, augmented: image uint8 [n, H, W, C] and label [n, ...].
+
+        Raises:
+            UserError: as `read`.
+        """
         epochs, slots = np.divmod(positions, len(self.source))
         indices, flips, shifts = np.empty_like(slots), np.empty(len(slots), bool), np.empty((len(slots), 2), int)
         for epoch in np.unique(epochs):
@@ -100,6 +106,11 @@ class Pipeline:
             flips[here] = flipped[indices[here]]
             shifts[here] = shifted[indices[here]]
         batch = self.source.read(indices)
+        if self._conditional and (batch["label"] < 0).any():
+            raise UserError(
+                f"{self.source.name} holds images without a label (number {indices[np.argmin(batch['label'])]}): label or "
+                "remove them, or set config.data.num_classes to 0 to train without classes"
+            )
         if self._shift:
             batch["image"] = _crop(batch["image"], shifts, self._shift)
         if self._flip:
@@ -137,8 +148,6 @@ def _crop(images: np.ndarray, shifts: np.ndarray, margin: int) -> np.ndarray:
 
 def _check(source: Source, section: Mapping) -> None:
     labels, margin = section["labels"], section["random_crop"]
-    if labels not in ("index", "vector"):
-        raise ConfigError(f'config.data.labels is {labels!r}: expected "index" or "vector"')
     if labels == "index" and source.label_dim:
         raise ConfigError(
             f'config.data.labels is "index", but {source.name} has label vectors of length {source.label_dim}: '

@@ -29,7 +29,7 @@ def open_section(argument: str, section) -> ArraySource:
             f"config.data.resolution is {section.resolution} and config.data.channels is {section.channels}: "
             f"the polygons are {RASTER} pixels wide with 1 channel"
         )
-    count = section.get("count") or COUNT
+    count = COUNT if section.get("count") is None else section.count
     if count < 1:
         raise ConfigError(f"config.data.count is {count}: expected a positive number of polygons")
     images, _ = draw_polygons(count)

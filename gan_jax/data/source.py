@@ -4,6 +4,7 @@ import abc
 import concurrent.futures
 import functools
 import importlib
+import math
 import os
 
 import numpy as np
@@ -12,8 +13,8 @@ from gan_jax.errors import ConfigError, UserError
 
 Batch = dict[str, np.ndarray]
 
-# A set whose decoded images fit into this many bytes is decoded once and kept in memory.
-MEMORY_BYTES = 2**30
+# `config.data.memory` where a section lacks it: decoded images of up to so many MiB are kept in memory.
+MEMORY = 1024
 
 # Word of `config.data.source` -> (module that has `open_section(argument, section)`, what follows the word's colon).
 READERS = {
@@ -26,6 +27,9 @@ READERS = {
     "prepared": ("prepared", "DIR[:SPLIT]"),
     "tfds": ("tfds_source", "NAME[:SPLIT]"),
 }
+
+# Data sets that come with the project -> resolution and channels at which they are at home.
+BUILT_IN = {"digits": (16, 1), "polygons": (28, 1)}
 
 # So many damaged examples in a row are no accident.
 DAMAGED_IN_A_ROW = 10
@@ -65,6 +69,7 @@ class Source(abc.ABC):
 
     def load(self) -> None:
         """Takes into memory what the source keeps there, so that the first `read` is as quick as any."""
+        return
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -166,9 +171,9 @@ class CachedSource(Source):
         return self._memory.read(indices)
 
 
-def cache_if_small(source: Source) -> Source:
-    """Keeps the decoded images in memory if they take at most `MEMORY_BYTES`, else decodes on demand."""
-    return CachedSource(source) if len(source) * np.prod(source.image_shape) <= MEMORY_BYTES else source
+def fits_memory(count: int, image_shape: tuple[int, int, int], section) -> bool:
+    """Whether so many decoded images take at most the memory that a config's `data` section allows."""
+    return count * math.prod(image_shape) <= section.get("memory", MEMORY) * 2**20
 
 
 @functools.cache
@@ -178,11 +183,11 @@ def decoders() -> concurrent.futures.ThreadPoolExecutor:
 
 
 def open_source(section) -> Source:
-    """Opens the data set that a config's `data` section describes.
+    """Opens the data set that a config's `data` section describes; a small one is decoded once and kept in memory.
 
     Args:
         section: ConfigDict with `source` (a word of `READERS`, with what follows its colon), `resolution` (pixels)
-            and `channels` (1 or 3); `count` (polygons) and `tfds_dir` (tfds) are optional.
+            and `channels` (1 or 3); what else it holds is optional.
 
     Raises:
         ConfigError: a field has a value that cannot be used.
@@ -197,4 +202,6 @@ def open_source(section) -> Source:
     if not module or bool(argument) != bool(expected):
         words = ", ".join(f"{word}:{argument}" if argument else word for word, (_, argument) in READERS.items())
         raise ConfigError(f"config.data.source is {section.source!r}: expected one of {words}")
-    return importlib.import_module(f"gan_jax.data.{module}").open_section(argument, section)
+    source = importlib.import_module(f"gan_jax.data.{module}").open_section(argument, section)
+    as_it_is = isinstance(source, ArraySource) or not fits_memory(len(source), source.image_shape, section)
+    return source if as_it_is else CachedSource(source)

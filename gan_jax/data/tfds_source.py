@@ -1,16 +1,18 @@
 """Data sets prepared by TensorFlow Datasets.
 
 Sets in the array_record format are read at random and without TensorFlow. Sets in the older TFRecord format can only be
-read from front to back, with TensorFlow, so they are taken into memory if they fit.
+read from front to back, with TensorFlow, so they are taken into memory if they fit, and streamed if not.
 """
 
+import functools
 import logging
 
 import numpy as np
 from PIL import Image
 
 from gan_jax.data.image import DAMAGE, fit
-from gan_jax.data.source import MEMORY_BYTES, ArraySource, Batch, Source, cache_if_small
+from gan_jax.data.source import ArraySource, Batch, Source, fits_memory
+from gan_jax.data.tfds_stream import StreamSource
 from gan_jax.errors import ConfigError, UserError
 
 
@@ -19,7 +21,7 @@ def open_section(argument: str, section) -> Source:
 
     Raises:
         ConfigError: name or split are unknown, or the set has no images.
-        UserError: the set is not prepared, or is a TFRecord set that is too large for memory.
+        UserError: the set is not prepared.
     """
     name, _, split = argument.partition(":")
     split = split or "train"
@@ -33,16 +35,22 @@ def open_section(argument: str, section) -> Source:
         ) from error
     shape = (section.resolution, section.resolution, section.channels)
     if builder.info.file_format.value == "array_record":
-        return cache_if_small(RecordSource(builder, split, shape))
-    return _load(builder, split, shape, count)
+        return RecordSource(builder, split, shape)
+    if fits_memory(count, shape, section):
+        return _load(builder, split, shape, count)
+    class_names = _class_names(builder)
+    decode = functools.partial(_example, image_shape=shape, class_names=class_names)
+    return StreamSource(builder, split, count, shape, class_names, decode)
 
 
 class RecordSource(Source):
-    """One split of a tfds set in the array_record format, decoded when asked for.
+    """One split of a tfds set in the array_record format, decoded when asked for. Picklable.
 
     Raises:
         ConfigError: the set has no images.
     """
+
+    decodes = True
 
     def __init__(self, builder, split: str, image_shape: tuple[int, int, int]):
         self.name = f"tfds:{builder.info.full_name}:{split}"
@@ -67,9 +75,6 @@ def _load(builder, split: str, image_shape: tuple[int, int, int], count: int) ->
     import tensorflow_datasets as tfds
 
     name, folder = builder.info.full_name, builder.data_dir
-    again = f"prepare it again in another folder with {_command(builder, 'FOLDER')} and set config.data.tfds_dir to it"
-    if count * np.prod(image_shape) > MEMORY_BYTES:
-        raise UserError(f"{name} in {folder} is a TFRecord set of {count} images, too large to keep in memory: {again}")
     class_names = _class_names(builder)
     images, labels = np.empty((count, *image_shape), np.uint8), np.empty(count, np.int32)
     try:
@@ -77,7 +82,8 @@ def _load(builder, split: str, image_shape: tuple[int, int, int], count: int) ->
         records = tfds.as_numpy(builder.as_dataset(split=split, read_config=in_order))
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{name} in {folder} is a TFRecord set, which needs TensorFlow: install it, or {again}"
+            f"{name} in {folder} is a TFRecord set, which needs TensorFlow: install it, or prepare the set again in another "
+            f"folder with {_command(builder, 'FOLDER')} and set config.data.tfds_dir to it"
         ) from error
     for index, record in enumerate(records):
         example = _example(record, image_shape, class_names)

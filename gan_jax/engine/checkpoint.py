@@ -9,11 +9,11 @@ import dataclasses
 import logging
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 
 from gan_jax.engine.sharding import path_name
 from gan_jax.engine.state import State
@@ -26,19 +26,22 @@ class Checkpoints:
     """The checkpoints of one workdir, in `workdir/checkpoints`.
 
     Args:
-        workdir: existing folder.
+        workdir: existing folder, or a place in a bucket (gs://BUCKET/FOLDER).
         keep: how many of the newest to keep.
         read_only: touch nothing, above all not the half-written checkpoint of a run in progress.
 
     As a context manager it waits for the last save to commit: leaving without that would lose it silently.
 
     Raises:
-        UserError: the folder cannot be made.
+        UserError: the folder cannot be made, or the bucket not reached.
     """
 
-    def __init__(self, workdir: Path, keep: int = 3, read_only: bool = False):
+    def __init__(self, workdir: epath.Path, keep: int = 3, read_only: bool = False):
         logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax logs pages about the errors that it raises
-        self.folder = Path(workdir).absolute() / "checkpoints"
+        self.folder = epath.Path(workdir) / "checkpoints"
+        self._remote = "://" in str(self.folder)
+        if not self._remote:  # `absolute` knows of no bucket
+            self.folder = self.folder.absolute()
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if read_only else keep,
             cleanup_tmp_directories=not read_only,
@@ -70,7 +73,8 @@ class Checkpoints:
 
     def latest(self) -> int | None:
         """Step of the newest committed checkpoint, None where there is none."""
-        return max(self.manager.all_steps(read=True), default=None)
+        with self._explained():
+            return max(self.manager.all_steps(read=True), default=None)
 
     def save(self, state: State, step: int) -> None:
         """Starts saving; an existing checkpoint of the same step is kept as it is.
@@ -78,8 +82,9 @@ class Checkpoints:
         Raises:
             UserError: this or the previous save could not be written (a full disk).
         """
-        if step in self.manager.all_steps():
-            return
+        with self._explained():
+            if step in self.manager.all_steps():
+                return
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_as_dict(state)), meta=ocp.args.JsonSave({"format": FORMAT, "step": step})
         )
@@ -106,8 +111,9 @@ class Checkpoints:
         except UserError:
             raise
         except Exception as error:  # orbax raises many types for the same damage
+            trouble = "is damaged or out of reach" if self._remote else "is damaged"
             raise UserError(
-                f"{self.folder}/{step} is damaged ({type(error).__name__}: {_shortened(error)}): move this folder away "
+                f"{self.folder}/{step} {trouble} ({type(error).__name__}: {_shortened(error)}): move this folder away "
                 "to go on from the checkpoint before it"
             ) from error
         return State(**items.state)
@@ -132,10 +138,15 @@ class Checkpoints:
         try:
             with _muted():
                 yield
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) or any(
-                s in str(error) for s in ("RESOURCE_EXHAUSTED", "OUT_OF_RANGE", "PERMISSION")
-            ):
+        except Exception as error:
+            if self._remote:  # clients of buckets have exceptions of their own
+                raise UserError(
+                    f"{self.folder}: the bucket could not be used ({type(error).__name__}: {_shortened(error)}): see that "
+                    "it exists, that this machine reaches it, that its credentials may use it and that gan-jax[gcs] is "
+                    "installed, and run the same command again; older checkpoints are intact"
+                ) from error
+            full = any(word in str(error) for word in ("RESOURCE_EXHAUSTED", "OUT_OF_RANGE", "PERMISSION"))
+            if isinstance(error, OSError) or (isinstance(error, ValueError) and full):
                 raise UserError(
                     f"{self.folder}: the checkpoint could not be written ({_shortened(error)}): "
                     "free some space and run the same command again; older checkpoints are intact"

@@ -2,6 +2,8 @@
 
 Parameters are float32, kernels HWIO or (in, out). With `sn_eps` a weight is divided by its largest singular value
 (see `spectral_norm`); with None it is used as it is. The division happens in float32, before the cast to `dtype`.
+
+A weight without entries (a width of 0) raises ConfigError.
 """
 
 import flax.linen as nn
@@ -9,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
+from gan_jax.errors import ConfigError
 from gan_jax.layers.initializers import fan_in_uniform
 from gan_jax.layers.spectral_norm import spectral_norm
 
@@ -37,7 +40,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
+        kernel = _weight(self, "kernel", self.kernel_init, shape)
         if self.sn_eps is not None:
             kernel = kernel / spectral_norm(self, kernel.reshape(-1, self.features), self.sn_eps)
         y = jax.lax.conv_general_dilated(
@@ -66,15 +69,31 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
+        kernel = _weight(self, "kernel", self.kernel_init, shape)
         if self.sn_eps is not None:
             kernel = kernel / spectral_norm(self, kernel, self.sn_eps)
         y = jnp.matmul(x.astype(self.dtype), kernel.astype(self.dtype), precision=jax.lax.Precision.HIGHEST)
         return _add_bias(self, y, shape)
 
 
+def rows(table: jax.Array, labels: jax.Array) -> jax.Array:
+    """What a table [k, d] holds for labels: float32 [..., d].
+
+    Class numbers int32 [...] take their rows. Vectors float32 [..., k] sum the rows, each times its entry: a one-hot
+    vector takes the row of its class, bit for bit in full float32, several labels take the sum of theirs.
+
+    A number that is no class, the unlabelled -1 among them, gives NaN, so that it ends a run instead of passing for
+    some class: indexing would count -1 from the end.
+    """
+    if jnp.issubdtype(labels.dtype, jnp.floating):
+        return jnp.matmul(labels, table, precision=jax.lax.Precision.HIGHEST)
+    return table.at[labels].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+
+
 class Embed(nn.Module):
-    """Table of one float32 row per class: int32 labels [...] -> [..., features].
+    """Table of one float32 row per class: labels, int32 [...] or float32 [..., num_embeddings] -> [..., features].
+
+    See `rows` for what the two forms of labels mean.
 
     With `sn_eps` the table counts as a (num_embeddings x features) matrix; its `u` has one entry per class.
     """
@@ -86,10 +105,18 @@ class Embed(nn.Module):
 
     @nn.compact
     def __call__(self, labels: jax.Array) -> jax.Array:
-        table = self.param("embedding", self.embedding_init, (self.num_embeddings, self.features))
+        table = _weight(self, "embedding", self.embedding_init, (self.num_embeddings, self.features))
         if self.sn_eps is not None:
             table = table / spectral_norm(self, table.T, self.sn_eps)
-        return jnp.take(table, labels, axis=0)
+        return rows(table, labels)
+
+
+def _weight(layer, name, init, shape):
+    if min(shape) < 1:
+        raise ConfigError(
+            f"the layer {'/'.join(layer.path)} would have a weight of shape {shape}: a width in config.model is too small"
+        )
+    return layer.param(name, init, shape)
 
 
 def _add_bias(layer, y, kernel_shape):

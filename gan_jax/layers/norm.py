@@ -90,7 +90,7 @@ class CategoricalBatchNorm(BatchNorm):
 
     @nn.compact
     def __call__(self, x: jax.Array, condition: jax.Array, *, train: bool) -> jax.Array:
-        """Normalises x [n, ..., c] given int32 labels [n]."""
+        """Normalises x [n, ..., c] given labels, int32 [n] or float32 [n, num_classes] (see `linear.rows`)."""
 
         def table(name):
             return Embed(self.num_classes, x.shape[-1], embedding_init=self.embedding_init, name=name)(condition)
@@ -119,7 +119,7 @@ def standing_statistics(
         apply: `module.apply` of a network whose batch normalisations have `momentum=1, unbiased=False`.
         variables: its collections; those other than `params` advance from batch to batch.
         latents: float32 [k, n, d].
-        labels: int32 [k, n].
+        labels: int32 [k, n] or float32 [k, n, num_classes].
 
     Returns:
         The variables with new `batch_stats` and the other statistics as the last batch left them.

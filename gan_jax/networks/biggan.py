@@ -2,8 +2,9 @@
 
 By their options these are also the networks of SAGAN (unshared tables, `weight_init="xavier"`) and of BigGAN-PyTorch's
 SNGAN (the same with `wide=False`, no attention), and, with `equal_width_shortcut=False`, compare_gan's
-discriminators of 256 and 512 pixels. Batch normalisation statistics live in `batch_stats`, the vectors of spectral
-normalisation in `spectral`.
+discriminators of 256 and 512 pixels. Labels are class numbers int32 [n] or vectors float32 [n, num_classes], see
+`layers.linear.rows`. Batch normalisation statistics live in `batch_stats`, the vectors of spectral normalisation in
+`spectral`.
 
 Convolutions of size 1 commute with nearest upsampling and with average pooling. The shortcuts use that: they
 convolve on the small side, which is the published function at a quarter of the cost.
@@ -150,7 +151,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps z [n, latent_dim] float32 and labels [n] int32 to images [n, r, r, image_channels] in [-1, 1]."""
+        """Maps z [n, latent_dim] float32 and labels to images [n, r, r, image_channels] in [-1, 1]."""
         widths = generator_widths(self.resolution)
         check_attention(self.attention, [8 << i for i in range(len(widths) - 1)])
         kernel_init = initializer(self.weight_init)
@@ -239,7 +240,7 @@ class ProjectionOutput(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-        """Maps features [n, h, w, c] and int32 labels [n] to float32 logits [n]."""
+        """Maps features [n, h, w, c] and labels to float32 logits [n]."""
         features = nn.relu(x).astype(jnp.float32).sum((1, 2))
         logits = Dense(1, self.sn_eps, kernel_init=self.kernel_init, name="linear")(features)[:, 0]
         if self.num_classes:
@@ -273,7 +274,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps images [n, r, r, image_channels] in [-1, 1] and labels [n] int32 to float32 logits [n].
+        """Maps images [n, r, r, image_channels] in [-1, 1] and labels to float32 logits [n].
 
         `train` changes nothing: there is no batch normalisation, and whether `spectral` advances is up to `mutable`.
         """

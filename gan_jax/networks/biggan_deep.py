@@ -2,7 +2,7 @@
 
 The two generators differ in the last convolution (`wide_rgb`) and in orders only: TF-Hub concatenates [z, class]
 where this file has [class, z], and needs its linear layers' input columns swapped on import. TF-Hub's `eps` of 1e-4
-is `bn_eps`, `output_bn_eps` and `sn_eps`.
+is `bn_eps`, `output_bn_eps` and `sn_eps`. Labels are as in `networks.biggan`.
 """
 
 import functools
@@ -87,7 +87,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps z [n, dim_z] float32 and labels [n] int32 to float32 images [n, r, r, image_channels] in [-1, 1]."""
+        """Maps z [n, dim_z] float32 and labels to float32 images [n, r, r, image_channels] in [-1, 1]."""
         widths = generator_widths(self.resolution)
         check_attention(self.attention, [8 << i for i in range(len(widths) - 1)])
         kernel_init = initializer(self.weight_init)
@@ -157,7 +157,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps images [n, r, r, image_channels] in [-1, 1] and labels [n] int32 to float32 logits [n].
+        """Maps images [n, r, r, image_channels] in [-1, 1] and labels to float32 logits [n].
 
         `train` changes nothing, as in `biggan.Discriminator`.
         """

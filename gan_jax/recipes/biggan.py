@@ -33,6 +33,13 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
     }
     generator = generator_class(**config.model.G, **given)
     discriminator = discriminator_class(**config.model.D, **given)
+    for field, value in (
+        ("G.channels", generator.channels),
+        ("G.dim_z", generator.dim_z),
+        ("D.channels", discriminator.channels),
+    ):
+        if value < 1:
+            raise ConfigError(f"config.model.{field} is {value}: expected 1 or more")
     loss = adversarial(config.phases.loss)
 
     def generate(view, key, real_labels):
@@ -85,6 +92,7 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
             Phase("generator", ("generator",), generator_loss),
         ),
         prior=prior,
+        truncates=True,
         sample=sample,
         ema=Ema(("G",), config.ema),
         standing=standing,

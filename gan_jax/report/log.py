@@ -5,12 +5,13 @@ import math
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 
 from gan_jax.errors import UserError
+from gan_jax.report.atomic import GrowingFile
 from gan_jax.report.progress import Progress
 from gan_jax.report.writers import MetricWriter
 
@@ -27,12 +28,13 @@ class TrainingLog:
         tensorboard: write events as well.
     """
 
-    def __init__(self, workdir: Path, first_step: int, total_steps: int, every: int, tensorboard: bool):
+    def __init__(self, workdir: epath.Path, first_step: int, total_steps: int, every: int, tensorboard: bool):
         self._writer = MetricWriter(workdir, tensorboard)
         self._writer.truncate_after(first_step)
-        self._path = workdir / "log.txt"
+        self._words = GrowingFile(workdir / "log.txt")
         self._first, self._total, self._every = first_step, total_steps, every
         self._progress: Progress | None = None
+        self._latest: Mapping[str, jax.Array] = {}
         self._pending: tuple[int, int, Mapping[str, jax.Array]] | None = None
         self._since: tuple[float, int] = (time.monotonic(), 0)
 
@@ -42,10 +44,13 @@ class TrainingLog:
     def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
         if self._progress:
             self._progress.close()
-        self._writer.close()
-        if error is not None:
-            with contextlib.suppress(UserError):  # what went wrong first counts
+        # What went wrong first counts.
+        with contextlib.suppress(UserError) if error else contextlib.nullcontext():
+            self._writer.close()
+        with contextlib.suppress(UserError) if error else contextlib.nullcontext():
+            if error:
                 self._note(f"{kind.__name__}: {error}")
+            self._words.flush()
 
     def say(self, text: str) -> None:
         """A line for people, on stderr and in log.txt.
@@ -65,18 +70,32 @@ class TrainingLog:
         self._since = (time.monotonic(), images)
 
     def step(self, step: int, images: int, metrics: Mapping[str, jax.Array]) -> None:
-        """Notes a step that was just dispatched; writes the metrics of the one before, if they are due.
+        """Notes a step that was just dispatched; waits for the one before, and writes its metrics if they are due.
+
+        So two steps at most are under way: a run stops soon when asked to, and batches do not pile up on the device. The
+        metrics of phases that run only now and then are those of their last time.
 
         Raises:
             UserError: a loss is not finite.
         """
-        self.flush()
+        jax.block_until_ready(self._latest)
+        self._write_due()
+        self._latest = {**self._latest, **metrics}
         if step % self._every == 0 or step == self._total:
-            self._pending = (step, images, metrics)
+            self._pending = (step, images, self._latest)
         self._progress.update(step, images)
 
     def flush(self) -> None:
-        """Waits for the metrics that are due and writes them."""
+        """Waits for the metrics that are due and writes them; all that was said and written is in place then.
+
+        Raises:
+            UserError: a loss is not finite, or a file cannot be written.
+        """
+        self._write_due()
+        self._writer.flush()
+        self._words.flush()
+
+    def _write_due(self) -> None:
         if self._pending is None:
             return
         (step, images, metrics), self._pending = self._pending, None
@@ -102,8 +121,4 @@ class TrainingLog:
         return values
 
     def _note(self, text: str) -> None:
-        try:
-            with self._path.open("a") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}; free space and resume") from error
+        self._words.add(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

@@ -9,10 +9,10 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 from PIL import Image, UnidentifiedImageError
 
 from gan_jax.report import atomic
@@ -39,7 +39,7 @@ HIGHER_IS_BETTER = ("inception_score", "is", "precision", "recall", "density", "
 NOT_A_SCORE = ("step", "images", "samples", "time", "seed", "count")
 
 
-def write_report(workdir: str | os.PathLike) -> Path:
+def write_report(workdir: str | os.PathLike) -> epath.Path:
     """Writes workdir/report.html from what lies in the workdir and returns its path; anything may be missing.
 
     It reads config.json, environment.json, metrics.jsonl, samples/IMAGES.png and evaluations/*.json (objects with
@@ -48,10 +48,16 @@ def write_report(workdir: str | os.PathLike) -> Path:
     Raises:
         UserError: the page cannot be written.
     """
-    workdir = Path(workdir)
+    path = epath.Path(workdir) / "report.html"
+    with atomic.explained(path):
+        page = _page(path.parent)
+    return atomic.replace(path, page.encode())
+
+
+def _page(workdir: epath.Path) -> str:
     config, environment = _read_json(workdir / "config.json"), _read_json(workdir / "environment.json")
     lines = read_metrics(workdir)
-    evaluations = [_read_json(path) for path in sorted(workdir.glob("evaluations/*.json"))]
+    evaluations = [_read_json(path) for path in _files(workdir / "evaluations", ".json")]
     evaluations = sorted((e for e in evaluations if _number(e.get("images"))), key=lambda e: e["images"])
     sections = [
         _samples(workdir, {line["images"]: line["step"] for line in lines}),
@@ -64,7 +70,7 @@ def write_report(workdir: str | os.PathLike) -> Path:
         "".join(sections) or "<h2>Nothing has been logged yet</h2><p>Curves and samples appear as training goes on.</p>"
     )
     title = html.escape(f"{config.get('recipe', 'A run')} · {workdir.resolve().name}")
-    page = (
+    return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
         f"<title>{title}</title><style>{STYLE}</style></head><body><main>"
@@ -72,10 +78,9 @@ def write_report(workdir: str | os.PathLike) -> Path:
         f"<footer>Written by gan-jax on {time.strftime('%d %B %Y, %H:%M')}</footer>"
         f"</main><script>{SCRIPT}</script></body></html>\n"
     )
-    return atomic.replace(workdir / "report.html", page.encode())
 
 
-def _headline(workdir: Path, config: dict, environment: dict, lines: list[dict], evaluations: list[dict]) -> str:
+def _headline(workdir: epath.Path, config: dict, environment: dict, lines: list[dict], evaluations: list[dict]) -> str:
     data, train = _section(config, "data"), _section(config, "train")
     facts = [data.get("source")]
     facts += [f"{data['resolution']} {TIMES} {data['resolution']} pixels"] if "resolution" in data else []
@@ -109,9 +114,9 @@ def _tiles(environment: dict, lines: list[dict], evaluations: list[dict]) -> Ite
             yield f"{_words(name)} {_better(name)}", figure(value), f"after {quantity(evaluation['images'])} images"
 
 
-def _samples(workdir: Path, steps: dict[int, int]) -> str:
+def _samples(workdir: epath.Path, steps: dict[int, int]) -> str:
     """The newest grid large, and up to `FRAMES` of all grids, the first and the newest among them, as a strip."""
-    grids = sorted((int(path.stem), path) for path in workdir.glob("samples/*.png") if path.stem.isdecimal())
+    grids = sorted((int(path.stem), path) for path in _files(workdir / "samples", ".png") if path.stem.isdecimal())
     chosen = [grids[i] for i in np.unique(np.linspace(0, len(grids) - 1, FRAMES).round().astype(int)) if grids]
     frames = [(images, uri, path) for images, path in chosen if (uri := _data_uri(path, *SMALL))]
     if not frames:
@@ -135,7 +140,7 @@ def _when(images: int, steps: dict[int, int]) -> str:
     return f"{step}{images:,} images seen"
 
 
-def _data_uri(path: Path, max_bytes: int, width: int) -> str | None:
+def _data_uri(path: epath.Path, max_bytes: int, width: int) -> str | None:
     """The picture for inlining: the file itself, or a smaller JPEG of it; None if it is not readable."""
     try:
         content = path.read_bytes()
@@ -272,7 +277,12 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _read_json(path: Path) -> dict:
+def _files(folder: epath.Path, suffix: str) -> list[epath.Path]:
+    """The files with this suffix in order; none where there is no folder. (A glob would read the folder's name too.)"""
+    return sorted(path for path in folder.iterdir() if path.suffix == suffix) if folder.is_dir() else []
+
+
+def _read_json(path: epath.Path) -> dict:
     """The object in a JSON file, or nothing if there is none."""
     try:
         tree = json.loads(path.read_text())

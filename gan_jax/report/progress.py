@@ -1,17 +1,15 @@
 """How far a run is: one live line on a terminal, plain lines in a log file."""
 
 import collections
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from gan_jax.report.bar import REDRAW_SECONDS, live_line
 from gan_jax.report.units import duration, figure, quantity
 
-REDRAW_SECONDS = 0.1
 SPEED_SECONDS = 60.0  # the speed shown is that of the last minute
-BAR_WIDTH = 20
 
 
 class Progress:
@@ -61,7 +59,8 @@ class Progress:
         if self._live:
             if metrics or step >= self._total or now - self._drawn >= REDRAW_SECONDS:
                 self._drawn = now
-                self._write(f"\r{self._live_line(step, images)}\x1b[K")
+                text = "  ".join(" ".join(field.split()) for field in self._fields(step, images))  # a log is padded
+                self._write(f"\r{live_line(text, step / max(1, self._total), self._stream)}\x1b[K")
         elif metrics:
             self._write("  ".join(self._fields(step, images)) + "\n")
 
@@ -78,15 +77,6 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-    def _live_line(self, step: int, images: int) -> str:
-        """Without the padding that aligns lines of a log; the bar takes what room the terminal leaves."""
-        text = "  ".join(" ".join(field.split()) for field in self._fields(step, images))
-        room = shutil.get_terminal_size().columns - 1
-        length = max(0, min(BAR_WIDTH, room - len(text) - 2))
-        done = round(length * min(1.0, step / max(1, self._total)))
-        full, empty = ("━", "─") if "utf" in (self._stream.encoding or "").lower() else ("#", "-")
-        return f"{full * done}{empty * (length - done)}  {text}"[:room] if length else text[:room]
 
     def _fields(self, step: int, images: int) -> list[str]:
         then, old_step, old_images = self._seen[0]

@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
-from gan_jax.errors import UserError
 from gan_jax.report import atomic
 
 METRICS_FILE = "metrics.jsonl"
@@ -36,7 +35,8 @@ class MetricWriter:
     """
 
     def __init__(self, workdir: str | os.PathLike, tensorboard: bool, clock: Callable[[], float] = time.monotonic):
-        self._path = Path(workdir) / METRICS_FILE
+        self._path = epath.Path(workdir) / METRICS_FILE
+        self._file = atomic.GrowingFile(self._path)
         self._clock = clock
         self._events = _Events(workdir) if tensorboard else None
         self._start_clock(read_metrics(workdir))
@@ -52,6 +52,7 @@ class MetricWriter:
         kept = [line for line in read_metrics(self._path.parent) if line["step"] <= step]
         if self._path.exists():
             atomic.replace(self._path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+            self._file = atomic.GrowingFile(self._path)
         self._start_clock(kept)
 
     def write(self, step: int, images: int, metrics: Mapping[str, Any]) -> None:
@@ -64,12 +65,7 @@ class MetricWriter:
         elapsed = round(self._earlier + self._clock() - self._started, 2)
         line = {"step": int(step), "images": int(images), "time": elapsed}
         line |= {name: _short(value) for name, value in values.items()}
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}; free space and resume") from error
+        self._file.add(json.dumps(line) + "\n")
         if self._events:
             self._events.submit(lambda writer: writer.write_scalars(int(step), values))
 
@@ -78,10 +74,21 @@ class MetricWriter:
         if self._events:
             self._events.submit(lambda writer: writer.write_images(int(step), {name: grid[None]}))
 
+    def flush(self) -> None:
+        """Uploads the lines that a bucket does not have yet; on disk they all are.
+
+        Raises:
+            UserError: they cannot be written.
+        """
+        self._file.flush()
+
     def close(self) -> None:
-        """Waits until TensorBoard's events are on disk."""
-        if self._events:
-            self._events.close()
+        """Waits until TensorBoard's events and all lines are written."""
+        try:
+            self._file.flush()
+        finally:
+            if self._events:
+                self._events.close()
 
     def _start_clock(self, lines: list[dict[str, Any]]) -> None:
         self._earlier = lines[-1]["time"] if lines else 0.0
@@ -90,9 +97,11 @@ class MetricWriter:
 
 def read_metrics(workdir: str | os.PathLike) -> list[dict[str, Any]]:
     """The lines of a workdir's metrics.jsonl in order; a line that is not whole (a crash, a copy) is left out."""
-    path = Path(workdir) / METRICS_FILE
+    path = epath.Path(workdir) / METRICS_FILE
     lines = []
-    for text in path.read_text(errors="replace").splitlines() if path.exists() else ():
+    with atomic.explained(path, "cannot be read"):
+        content = path.read_bytes() if path.exists() else b""
+    for text in content.decode(errors="replace").splitlines():
         try:
             line = json.loads(text)
         except json.JSONDecodeError:

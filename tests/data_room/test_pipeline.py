@@ -19,7 +19,8 @@ PLAIN = np.tile(np.arange(0, 240, 30, dtype=np.uint8)[None, None, :, None], (6, 
 
 
 def pipeline(source=SOURCE, seed=0, process=(0, 1), **section):
-    return Pipeline(source, {"labels": "index", "flip": False, "random_crop": 0, **section}, seed=seed, process=process)
+    plain = {"labels": "index", "num_classes": 0, "flip": False, "random_crop": 0}
+    return Pipeline(source, {**plain, **section}, seed=seed, process=process)
 
 
 def stream(start, count, **options):
@@ -117,14 +118,20 @@ def test_vectors_are_one_hot_rows_of_the_classes_and_zeros_without_one():
     np.testing.assert_array_equal(vectors["label"][0, 0], np.array([[0, 1, 0], [0, 0, 0], [0, 0, 1]])[order])
 
 
+def test_images_without_a_label_are_refused_where_the_model_needs_it():
+    mixed = ArraySource("mixed", IMAGES[:3], np.array([1, -1, 2]), "abc")
+    for labels in ("index", "vector"):
+        with pytest.raises(UserError, match=r"mixed holds images without a label \(number 1\).*num_classes"):
+            pipeline(mixed, num_classes=3, labels=labels).read(0, (1, 1, 3))
+    assert -1 in pipeline(mixed).read(0, (1, 1, 3))["label"]
+
+
 def test_label_vectors_of_the_data_arrive_as_they_are_and_only_when_asked_for():
     attributes = ArraySource("attributes", IMAGES, np.eye(COUNT, 4) + 0.5)
     batch = pipeline(attributes, labels="vector").read(0, (1, 1, COUNT))
     np.testing.assert_array_equal(batch["label"][0, 0], (np.eye(COUNT, 4) + 0.5)[batch["image"][0, 0, :, 0, 0, 0]])
     with pytest.raises(ConfigError, match=r'config\.data\.labels is "index".*attributes has label vectors of length 4'):
         pipeline(attributes)
-    with pytest.raises(ConfigError, match=r"config\.data\.labels is 'onehot': expected"):
-        pipeline(labels="onehot")
     with pytest.raises(ConfigError, match=r'"vector", but pixels has no labels'):
         pipeline(ArraySource("pixels", IMAGES), labels="vector")
 

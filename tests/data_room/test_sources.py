@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gan_jax.data.digits import digits
-from gan_jax.data.source import ArraySource, CachedSource, Source, cache_if_small, open_source
+from gan_jax.data.source import ArraySource, CachedSource, Source, fits_memory, open_source
 from gan_jax.errors import ConfigError, UserError
 
 
@@ -82,7 +82,7 @@ def test_a_shape_that_does_not_exist_names_the_field(fields, field):
 def test_a_cached_source_decodes_each_image_once_and_reads_the_same():
     plain = Numbers()
     plain.__class__ = type("Whole", (Numbers,), {"__len__": lambda self: 9})
-    cached = cache_if_small(plain)
+    cached = CachedSource(plain)
     assert plain.decoded == 0
     indices = np.array([3, 8, 3])
     for _ in range(2):
@@ -97,12 +97,11 @@ def test_a_cached_source_decodes_each_image_once_and_reads_the_same():
     assert cached[3]["image"][0, 0, 0] == 3
 
 
-def test_a_source_beyond_the_memory_limit_is_decoded_on_demand(monkeypatch):
-    monkeypatch.setattr("gan_jax.data.source.MEMORY_BYTES", 39)
-    plain = Numbers()
-    assert cache_if_small(plain) is plain
-    monkeypatch.setattr("gan_jax.data.source.MEMORY_BYTES", 40)
-    assert isinstance(cache_if_small(plain), CachedSource)
+def test_what_the_section_allows_is_kept_in_memory():
+    assert fits_memory(2**10, (32, 32, 1), {"memory": 1})
+    assert not fits_memory(2**10 + 1, (32, 32, 1), {"memory": 1})
+    assert fits_memory(2**20, (32, 32, 1), {})
+    assert isinstance(open_source(section("noise", memory=0)), ArraySource), "it is in memory anyway"
 
 
 def test_a_damaged_example_is_noted_and_replaced_by_the_next_whole_one():
@@ -111,7 +110,7 @@ def test_a_damaged_example_is_noted_and_replaced_by_the_next_whole_one():
     np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [3, 0, 0])
     np.testing.assert_array_equal(batch["label"], [1, 0, 0])
     assert source.damaged == {9: "image 9 is damaged"}
-    cached = cache_if_small(Numbers())
+    cached = CachedSource(Numbers())
     cached.load()
     assert cached.damaged == {9: "image 9 is damaged"}
     np.testing.assert_array_equal(cached.read(np.array([9]))["image"].ravel(), [0] * 4)

@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets, prepared on the spot in both file formats."""
 
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gan_jax.data.source import ArraySource, open_source
+from gan_jax.data.source import open_source
 from gan_jax.data.tfds_source import RecordSource
+from gan_jax.data.tfds_stream import StreamSource
 from gan_jax.errors import ConfigError, UserError
 
 COUNT = 12
@@ -56,8 +58,14 @@ def prepared(tmp_path_factory):
     return folders
 
 
-def section(source, folder, resolution=8, channels=3):
-    fields = {"source": source, "resolution": resolution, "channels": channels, "tfds_dir": str(folder)}
+def section(source, folder, resolution=8, channels=3, memory=1):
+    fields = {
+        "source": source,
+        "resolution": resolution,
+        "channels": channels,
+        "tfds_dir": str(folder),
+        "memory": memory,
+    }
     return ml_collections.ConfigDict(fields)
 
 
@@ -79,16 +87,25 @@ def test_a_part_of_a_split_in_grey(prepared):
     assert (len(source), source[2]["image"].shape) == (3, (4, 4, 1))
 
 
-def test_a_large_set_is_read_from_disk_or_refused_with_the_way_out(prepared, monkeypatch):
-    monkeypatch.setattr("gan_jax.data.source.MEMORY_BYTES", 100)
-    monkeypatch.setattr("gan_jax.data.tfds_source.MEMORY_BYTES", 100)
-    source = open_source(section("tfds:tiny_pictures", prepared["array_record"]))
+def test_a_large_set_of_array_records_is_read_at_random(prepared):
+    source = open_source(section("tfds:tiny_pictures", prepared["array_record"], memory=0))
     assert isinstance(source, RecordSource)
     assert source[3]["image"].shape == (8, 8, 3)
-    with pytest.raises(UserError, match=r"TFRecord set of 12 images.*array_record.*config\.data\.tfds_dir"):
-        open_source(section("tfds:tiny_pictures", prepared["tfrecord"]))
-    monkeypatch.undo()
-    assert isinstance(open_source(section("tfds:tiny_pictures", prepared["tfrecord"])), ArraySource)
+    again = pickle.loads(pickle.dumps(source))
+    np.testing.assert_array_equal(again[3]["image"], source[3]["image"])
+
+
+def test_a_large_tfrecord_set_is_an_endless_stream_of_all_its_images(prepared):
+    source = open_source(section("tfds:tiny_pictures", prepared["tfrecord"], memory=0))
+    assert isinstance(source, StreamSource)
+    assert (len(source), source.image_shape, source.class_names) == (COUNT, (8, 8, 3), ("even", "odd"))
+    batches = [source.read(np.arange(5)) for _ in range(3 * COUNT // 5 + 1)]
+    numbers = np.concatenate([batch["image"][:, 0, 0, 0] for batch in batches]) // 20
+    np.testing.assert_array_equal(np.concatenate([batch["label"] for batch in batches]), numbers % 2)
+    assert (np.bincount(numbers[:COUNT], minlength=COUNT) == 1).all(), "an epoch as small as the buffer is exact"
+    assert numbers[:COUNT].tolist() != numbers[COUNT : 2 * COUNT].tolist()
+    with pytest.raises(UserError, match=r"read as a stream, which has no numbered examples.*gan-jax prepare"):
+        source[0]
 
 
 def test_array_records_are_read_without_tensorflow(prepared):

@@ -19,7 +19,7 @@ from gan_jax.data.workers import Workers, number_of_workers
 from gan_jax.errors import ConfigError, UserError
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (300, 8, 8, 3)).astype(np.uint8)
-SECTION = {"labels": "index", "flip": True, "random_crop": 1}
+SECTION = {"labels": "index", "num_classes": 0, "flip": True, "random_crop": 1}
 
 
 def pipeline(**options):
@@ -86,8 +86,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         from gan_jax.data.source import ArraySource
         from gan_jax.data.workers import Workers
         if __name__ == "__main__":
+            section = {"labels": "index", "num_classes": 0, "flip": False, "random_crop": 0}
             source = ArraySource("zeros", np.zeros((64, 8, 8, 3), np.uint8))
-            workers = Workers(Pipeline(source, {"labels": "index", "flip": False, "random_crop": 0}, seed=0), 2)
+            workers = Workers(Pipeline(source, section, seed=0), 2)
             workers.read(0, (1, 1, 256))
             print(*[child.pid for child in multiprocessing.active_children()], flush=True)
             os.kill(os.getpid(), 9)

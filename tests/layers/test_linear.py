@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers.linear import Conv, Dense, Embed
+from gan_jax.errors import ConfigError
+from gan_jax.layers.linear import Conv, Dense, Embed, rows
 
 LAYERS = {
     "Conv": (lambda sn_eps: Conv(6, 3, sn_eps), np.random.RandomState(0).standard_normal((2, 5, 5, 4))),
@@ -101,3 +102,40 @@ def test_operands_and_output_have_the_compute_dtype_and_parameters_float32():
     y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 3)))
     assert y.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_a_one_hot_vector_takes_the_row_of_its_class_and_several_labels_the_sum_of_theirs():
+    table = np.random.RandomState(0).standard_normal((6, 400)).astype(np.float32)
+    labels = np.array([[5, 0, 3], [1, 1, 4]])
+    np.testing.assert_array_equal(rows(jnp.asarray(table), labels), table[labels])
+    np.testing.assert_array_equal(rows(jnp.asarray(table), np.eye(6, dtype=np.float32)[labels]), table[labels])
+    several = np.array([[0, 1, 0, 0, 1, 1], [0, 0, 0, 0, 0, 0]], np.float32)
+    np.testing.assert_allclose(rows(table, several), [table[1] + table[4] + table[5], np.zeros(400)], atol=1e-6)
+
+
+def test_the_gradient_of_a_table_is_the_same_for_numbers_and_one_hot_vectors():
+    table, labels = jnp.ones((6, 4)), np.array([5, 0, 5])
+    weights = np.random.RandomState(0).standard_normal((3, 4)).astype(np.float32)
+
+    def gradient(labels):
+        return jax.grad(lambda table: jnp.sum(rows(table, labels) * weights))(table)
+
+    np.testing.assert_allclose(gradient(np.eye(6, dtype=np.float32)[labels]), gradient(labels), atol=1e-6)
+
+
+def test_a_number_that_is_no_class_gives_nan_and_does_not_pass_for_another_class():
+    y = rows(jnp.ones((3, 2)), np.array([-1, 0, 2, 3]))
+    np.testing.assert_array_equal(np.isnan(y), [[True] * 2, [False] * 2, [False] * 2, [True] * 2])
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (Conv(0, 3), jnp.ones((1, 3, 3, 4))),
+        (Dense(3), jnp.ones((1, 0))),
+        (Embed(3, -1), jnp.zeros(1, jnp.int32)),
+    ],
+)
+def test_a_weight_without_entries_is_a_sentence(layer, x):
+    with pytest.raises(ConfigError, match="would have a weight of shape .*: a width in config.model is too small"):
+        layer.init(jax.random.key(0), x)

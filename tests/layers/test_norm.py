@@ -102,6 +102,8 @@ def test_categorical_scale_is_one_plus_a_table():
     plain = (X - X.mean((0, 1, 2))) / np.sqrt(X.var((0, 1, 2)) + 1e-5)
     y = module.apply(variables, X, labels, train=True)
     np.testing.assert_allclose(y, (1 + gain)[:, None, None] * plain + bias[:, None, None], atol=1e-4)
+    vectors = module.apply(variables, X, np.eye(3, dtype=np.float32)[labels], train=True)
+    np.testing.assert_allclose(vectors, y, atol=1e-6)
 
 
 def test_moments_are_those_of_the_global_batch_in_one_all_reduce():

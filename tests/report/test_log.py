@@ -46,6 +46,26 @@ def test_the_last_step_is_written_though_it_is_not_due(tmp_path):
     assert [line["step"] for line in lines(tmp_path)] == [2, 4, 5]
 
 
+def test_phases_that_run_now_and_then_keep_their_last_metrics(tmp_path):
+    with make_log(tmp_path) as log:
+        log.start(0)
+        log.step(1, 8, {"penalty": jnp.float32(3), "generator/loss": jnp.float32(1)})
+        log.step(2, 16, {"generator/loss": jnp.float32(2)})
+        log.flush()
+    (line,) = lines(tmp_path)
+    assert (line["penalty"], line["generator/loss"]) == (3, 2)
+
+
+def test_two_steps_at_most_are_under_way(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(
+        "jax.block_until_ready", lambda metrics: waited.append({k: float(v) for k, v in metrics.items()})
+    )
+    with make_log(tmp_path) as log:
+        run(log, range(1, 4), value=float)
+    assert waited == [{}, {"generator/loss": 1.0}, {"generator/loss": 2.0}]
+
+
 def test_a_resumed_run_drops_the_lines_beyond_its_checkpoint(tmp_path):
     with make_log(tmp_path, every=1) as log:
         run(log, range(1, 7))
