@@ -6,7 +6,11 @@
 The argument is MICROBATCHxACCUMULATIONS; batch statistics are those of a microbatch, as published.
 Paper: arXiv 1809.11096 (there 5e-5 and 2e-4 with two discriminator steps); the settings are those of BigGAN-PyTorch's
 launch_BigGAN_bs256x8.sh, which reports FID 8.7 to 9.2 for its own code after 140,000 to 150,000 steps.
-Data: `imagenet2012` of TFDS, whose archives are downloaded by hand.
+Data: `imagenet2012` of TFDS, whose archives are downloaded by hand; prepared once, it is read without decoding:
+
+    gan-jax prepare --source=tfds:imagenet2012 --resolution=128 --crop=biggan --out=prepared/imagenet128
+
+and `--config.data.source=prepared:prepared/imagenet128`.
 Hardware: a TPU slice or a node of GPUs; 70.4 and 88.0 million parameters, about 320 GFLOP per image. Not yet trained
 to the end with this code, so no score is claimed.
 """

@@ -14,8 +14,7 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict, config_dict
 
-from gan_jax.errors import ConfigError
-from gan_jax.report import atomic
+from gan_jax.errors import ConfigError, explained
 
 SECTIONS = (
     "recipe",
@@ -160,14 +159,19 @@ def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
         key, _, text = override.partition("=")
         _set(config, key, text)
     values = flat(config)
+    if absent := [name for name in flat(base()) if name not in values]:
+        raise ConfigError(
+            f"the config lacks config.{absent[0]}: begin with gan_jax.config.base() and change sections by "
+            "config.SECTION.update({...}) instead of replacing them"
+        )
     for name, smallest in SMALLEST.items():
-        value = values.get(name)
+        value = values[name]
         if type(value) is not int or not smallest <= value < 2**32:
             raise ConfigError(
                 f"config.{name} is {value!r}: expected a whole number of at least {smallest}, below 2**32"
             )
-    if values.get("data.labels") not in LABELS:
-        raise ConfigError(f"config.data.labels is {values.get('data.labels')!r}: expected one of {', '.join(LABELS)}")
+    if values["data.labels"] not in LABELS:
+        raise ConfigError(f"config.data.labels is {values['data.labels']!r}: expected one of {', '.join(LABELS)}")
     return config.lock()
 
 
@@ -179,7 +183,7 @@ def read(workdir: epath.Path, overrides: list[str] = ()) -> ConfigDict:
     """
     path = epath.Path(workdir) / "config.json"
     trouble = "is no workdir: its config.json cannot be read"
-    with atomic.explained(workdir, trouble, "make one with gan-jax train", ConfigError):
+    with explained(workdir, trouble, "make one with gan-jax train", ConfigError):
         content = path.read_bytes()
     try:
         values = json.loads(content)

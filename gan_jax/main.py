@@ -7,9 +7,8 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError, UserError, explained
 
 OVERRIDE = "--config."
 
@@ -63,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("train", _train, "Train a GAN, or go on with a workdir where it stopped.", workdir=True, config=True)
     sub.add_argument("--data", metavar="WORDS", help="instead of a config: folder:PATH, zip:PATH, tfds:NAME, ...")
     sub.add_argument("--preset", metavar="NAME", help="what to train on it, such as r1 or biggan")
-    sub.add_argument("--prepared", type=Path, metavar="DIR", help="where to prepare it; in a cache if not given")
+    sub.add_argument("--prepared", type=_place, metavar="DIR", help="where to prepare it; in a cache if not given")
     sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
     sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
 
@@ -84,7 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("prepare", _prepare, "Make a data set ready for fast training.", figures=True)
     sub.add_argument("--source", required=True, metavar="WORDS", help="folder:PATH, zip:PATH, tar:PATH or tfds:NAME")
     sub.add_argument("--resolution", type=int, required=True, metavar="R", help="pixels of a side")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to go on with")
+    sub.add_argument("--out", type=_place, required=True, metavar="DIR", help="a new folder, or one to go on with")
     sub.add_argument("--channels", type=int, default=3, metavar="1|3", help="grey or colour (default)")
     sub.add_argument("--crop", default="center", metavar="WORD", help="center (default), biggan or center-crop-wide")
     sub.add_argument("--workers", type=int, metavar="N", help="processes; one per core if not given")
@@ -101,9 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("inspect", _inspect, "Tell what is in a data set, and what is wrong with it.", figures=True)
     words = "prepared:DIR, folder:PATH, zip:PATH, tar:PATH, tfds:NAME, digits or polygons"
     sub.add_argument("--data", required=True, metavar="WORDS", help=words)
-    sub.add_argument(
-        "--out", type=Path, default=Path("contact_sheet.png"), metavar="FILE.png", help="some of each class"
-    )
+    sub.add_argument("--out", type=_place, default="contact_sheet.png", metavar="FILE.png", help="some of each class")
     sub.add_argument("--tfds-dir", metavar="DIR", help="where tfds sets are; tfds' own folder if not given")
 
     command("evaluate", _evaluate, "Score a trained workdir by its config's metrics.", workdir=True, figures=True)
@@ -148,9 +145,7 @@ def _load(options):
         return _from_preset(options)
     workdir = getattr(options, "workdir", None)
     if options.config is None and workdir:
-        from gan_jax.report import atomic
-
-        with atomic.explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
+        with explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
             if (workdir / "config.json").exists():
                 return config.read(workdir, options.overrides)
     return config.load(config.DEFAULT if options.config is None else options.config, options.overrides)

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from gan_jax.data.collection import open_collection
@@ -11,6 +10,7 @@ from gan_jax.data.origin import Origin
 from gan_jax.data.preparation import Preparation
 from gan_jax.data.shard import Options
 from gan_jax.data.tfds_origin import TfdsOrigin
+from gan_jax.data.whole import Place
 from gan_jax.errors import ConfigError
 from gan_jax.report.bar import Bar
 from gan_jax.report.units import quantity
@@ -40,11 +40,12 @@ def open_origin(words: str, tfds_dir: str | None = None, option: str = "--source
 
 
 def prepare(
-    origin: Origin, options: Options, out: Path, workers: int | None = None, host: tuple[int, int] = (0, 1)
+    origin: Origin, options: Options, out: Place, workers: int | None = None, host: tuple[int, int] = (0, 1)
 ) -> tuple[int, dict[str, Any], str]:
     """Prepares an origin in the folder `out`, or goes on where it stopped, and says on stderr how far it is.
 
     Args:
+        out: on disk or in a bucket (gs://).
         workers: number of processes; one for every core this process may use if None.
         host: (index, count) of this host among those that prepare the set together.
 
@@ -56,10 +57,6 @@ def prepare(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers is {workers}: expected at least 1")
-    if "://" in str(out) or str(out).startswith("gs:/"):
-        raise ConfigError(
-            f"--out is {out}: expected a folder of this machine; copy it to the bucket when it is finished"
-        )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     preparation = Preparation(origin, options, out, host)
     with stop_signals() as stop:
@@ -82,7 +79,7 @@ def prepare(
     return DONE, _summary(result, out), _as_text(result, out)
 
 
-def _summary(result: Manifest, out: Path) -> dict[str, Any]:
+def _summary(result: Manifest, out: Place) -> dict[str, Any]:
     return {
         "finished": True,
         "folder": str(out),
@@ -98,7 +95,7 @@ def _summary(result: Manifest, out: Path) -> dict[str, Any]:
     }
 
 
-def _as_text(result: Manifest, out: Path) -> str:
+def _as_text(result: Manifest, out: Place) -> str:
     height, width, channels = result.image_shape
     counts = ", ".join(f"{name} {split.count}" for name, split in result.splits.items())
     entries = f"{result.label_dim} labels per image" if result.label_dim else f"{len(result.class_names)} classes"

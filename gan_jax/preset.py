@@ -29,8 +29,9 @@ from gan_jax.data.image import DAMAGE
 from gan_jax.data.origin import Item, Origin
 from gan_jax.data.shard import Options
 from gan_jax.data.source import BUILT_IN, open_source
+from gan_jax.data.whole import Place
 from gan_jax.engine import recipe
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError, UserError, explained, is_remote
 from gan_jax.prepare import RAW, STOPPED, open_origin, prepare
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs" / "presets"  # beside the package
@@ -73,7 +74,7 @@ class Facts:
         return f"{min(max(self.examples / 100, 10), 200):g} kimg"
 
 
-def resolve(data: str, preset: str, overrides: list[str] = (), prepared: Path | None = None) -> ConfigDict:
+def resolve(data: str, preset: str, overrides: list[str] = (), prepared: Place | None = None) -> ConfigDict:
     """The config of a preset for a data set, which is prepared first if need be; says on stderr what it picks and why.
 
     Args:
@@ -191,6 +192,11 @@ def _absolute(word: str, argument: str) -> str:
     return f"{word}:{os.path.abspath(os.path.expanduser(argument)) if local else argument}"
 
 
+def _in_full(folder: Place) -> Place:
+    """A folder as any folder sees it; that of a bucket is so already, and `absolute` would put it on disk."""
+    return folder if is_remote(folder) else folder.absolute()
+
+
 def _facts(source: str, wanted: ConfigDict, shape: tuple[int, int]) -> tuple[Facts, Reasons]:
     """Facts of a data set whose images have this (resolution, channels), unless the overrides want others."""
     section = ConfigDict(wanted.to_dict())
@@ -219,16 +225,18 @@ def _facts(source: str, wanted: ConfigDict, shape: tuple[int, int]) -> tuple[Fac
 
 
 def _prepared(
-    words: str, wanted: ConfigDict, folder: Path | None, build: Callable[[Facts], ConfigDict]
-) -> tuple[Path, Reasons]:
+    words: str, wanted: ConfigDict, folder: Place | None, build: Callable[[Facts], ConfigDict]
+) -> tuple[Place, Reasons]:
     """The folder of a prepared set, which is made unless it is there, and why it is made as it is."""
     key = _key(words, wanted)
     done = [folder] if folder else CACHE.expanduser().glob(f"*-{key}")
-    if finished := next((path for path in done if (path / manifest.NAME).exists()), None):
+    with explained(folder or CACHE, "cannot be used", "choose another --prepared", ConfigError):
+        finished = next((path for path in done if (path / manifest.NAME).exists()), None)
+    if finished:
         if (source := manifest.read(finished).source) != words:
             raise ConfigError(f"--prepared is {finished}, which holds {source}: choose another folder for {words}")
         print(f"{words} lies prepared in {finished}", file=sys.stderr)
-        return finished.absolute(), {}
+        return _in_full(finished), {}
 
     origin = open_origin(words, wanted.tfds_dir)
     if origin.splits.get("train", 0) < 2:
@@ -239,7 +247,7 @@ def _prepared(
     build(Facts(words, resolution, channels, num_classes, "index", origin.splits["train"], jax.device_count()))
 
     name = re.sub(r"[^\w.]+", "_", words.rstrip("/").rpartition("/")[2].rpartition(":")[2])
-    folder = (folder or CACHE.expanduser() / f"{name}-{resolution}-{key}").absolute()
+    folder = _in_full(folder or CACHE.expanduser() / f"{name}-{resolution}-{key}")
     print(f"preparing {words} at {resolution} x {resolution} pixels in {folder}", file=sys.stderr)
     code, _, text = prepare(origin, Options(resolution, channels, wanted.crop, on_damaged="skip"), folder)
     print(text, file=sys.stderr)

@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
 
 class Run:
-    """Compiled steps and batches of one training run.
+    """Compiled steps and batches of one training run; making it takes a small data set into memory.
 
     `variants` holds what was compiled so far, by (stage, due phases); `total_steps`, `log_every`, `samples_every` and
     `checkpoint_every` are the config's durations in steps.
@@ -44,6 +44,7 @@ class Run:
 
     Raises:
         ConfigError: the batch does not divide into microbatches and devices, or a duration makes no sense.
+        UserError: the data are damaged.
     """
 
     def __init__(self, config: ConfigDict, recipe: Recipe, mesh: Mesh, source: Source):
@@ -61,6 +62,8 @@ class Run:
         processes = (jax.process_index(), jax.process_count())
         self._pipeline = Pipeline(source, config.data, seed=config.seed, process=processes)
         self._workers = number_of_workers(self._pipeline, config.data.workers)
+        source.load()
+        self._check_damage(source.damaged)
         self.variants: dict[tuple[int, schedule.Active], jax.stages.Compiled] = {}
         self._stage: int | None = None
 
@@ -109,24 +112,25 @@ class Run:
         def read(step: int, images: int, stage: int, position: int) -> Work:
             shape = self._shape(stage, schedule.slices(self.recipe, step))
             batch = sharding.put(reader.read(position, shape), self.mesh)
+            self._check_damage(reader.damaged)
             new = reader.damaged.keys() - known
             known.update(new)
             sentences = tuple(reader.damaged[index] for index in sorted(new))
-            if len(known) > self.config.data.damaged_limit:
-                raise UserError(
-                    f"{len(known)} damaged images, more than config.data.damaged_limit = "
-                    f"{self.config.data.damaged_limit}: {'; '.join(reader.damaged[index] for index in sorted(known)[:3])}"
-                )
             active = schedule.due(self.recipe, step)
             return Work(step, images + shape[1] * shape[2], stage, active, batch, sentences)
 
         times = islice(enumerate(schedule.timeline(self.recipe, self.batch_size)), first_step, self.total_steps)
-        self._pipeline.source.load()
         try:
             yield from prefetch(read, ((step, *time) for step, time in times), timeout=self.config.data.timeout)
         finally:
             if workers:
                 workers.close()
+
+    def _check_damage(self, damaged: dict[int, str]) -> None:
+        limit = self.config.data.damaged_limit
+        if len(damaged) > limit:
+            some = "; ".join(damaged[index] for index in sorted(damaged)[:3])
+            raise UserError(f"{len(damaged)} damaged images, more than config.data.damaged_limit = {limit}: {some}")
 
     def _duration(self, field: str, convert: Callable[[str, int, int], int]) -> int:
         section, name = field.split(".")

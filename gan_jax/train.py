@@ -32,10 +32,10 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> in
     """
     source = open_source(config.data)
     config = fit_to_data(config, source)
+    workdirs.check(workdir, config, accept_changes)
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     run = Run(config, recipe, mesh, source)
     evaluator = Evaluator(config, recipe, mesh)
-    workdirs.check(workdir, config, accept_changes)
     keep_compilations(config.train.compilation_cache)
     first = workdirs.latest(workdir)
     print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)

@@ -15,7 +15,7 @@ from gan_jax import __version__
 from gan_jax import config as configs
 from gan_jax.engine import state
 from gan_jax.engine.checkpoint import Checkpoints
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, explained, is_remote
 from gan_jax.report import atomic
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
@@ -27,7 +27,7 @@ def check(workdir: epath.Path, config: ConfigDict, accept_changes: bool = False)
     Raises:
         ConfigError: another run's config lies there (every differing field is named), or something else.
     """
-    with atomic.explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
+    with explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
         if (workdir / "config.json").exists():
             differing = configs.changes(configs.read(workdir), config)
             if differing and not accept_changes:
@@ -37,7 +37,7 @@ def check(workdir: epath.Path, config: ConfigDict, accept_changes: bool = False)
                 )
         elif workdir.exists() and any(workdir.iterdir()):
             raise ConfigError(f"{workdir} is not empty and holds no run of gan-jax: choose another --workdir")
-        elif atomic.is_remote(workdir) and not (bucket := epath.Path(*workdir.parts[:3])).exists():
+        elif is_remote(workdir) and not (bucket := epath.Path(*workdir.parts[:3])).exists():
             raise ConfigError(f"--workdir={workdir}: there is no bucket {bucket}: make it, or choose another --workdir")
 
 

@@ -23,7 +23,7 @@ def test_a_relative_path_is_looked_up_here_and_then_beside_the_package(tmp_path,
     (tmp_path / "configs").mkdir()
     (tmp_path / DIGITS).write_text(
         "from gan_jax import config\n\ndef get_config():\n    c = config.base()\n    c.recipe = 'mine'\n"
-        "    c.model = c.players = c.phases = c.ema = c.data = {}\n    return c\n"
+        "    c.model = c.players = c.phases = c.ema = {}\n    return c\n"
     )
     assert configs.load(DIGITS).recipe == "mine"
 
@@ -126,6 +126,17 @@ def test_an_override_that_does_not_fit_is_named(override, message):
                 return config
             """,
             "unknown ones .*'trian'",
+        ),
+        (
+            """
+            from gan_jax.config import load
+
+            def get_config():
+                config = load("configs/biggan_digits.py").unlock()
+                config.data = {"source": "digits", "resolution": 16}
+                return config
+            """,
+            r"lacks config\.data\.\w+: begin with gan_jax\.config\.base",
         ),
         (
             """

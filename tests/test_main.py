@@ -55,7 +55,7 @@ def untrained(tmp_path_factory):
 def born(tmp_path_factory):
     """The same with a checkpoint of weights that nobody trained."""
     folder = tmp_path_factory.mktemp("main") / "born"
-    config = configs.load("configs/biggan_digits.py:quick")
+    config = configs.load("configs/biggan_digits.py:quick", ["data.identity=1797 examples"])
     workdirs.record(folder, config)
     recipe = load(config)
     target = state.abstract(recipe, sharding.make_mesh(config.mesh), ())
@@ -176,7 +176,16 @@ BAD_TRAINING = [
     ([QUICK, "--config.data.source=folder:{tmp}/missing"], 2, "there is no folder .*missing"),
     ([QUICK, "--config.data.source=folder:{tmp}/gap"], 1, "class folder .*gap/b holds no PNG"),
     ([QUICK, "--config.data.source=folder:{tmp}/gap/a"], 2, "has no labels: set it to 0"),
-    ([QUICK, "--config.data.source=folder:{tmp}/bad", "--config.data.num_classes=1"], 1, "bad/a/1.png cannot be read"),
+    (
+        [QUICK, "--config.data.source=folder:{tmp}/bad", "--config.data.num_classes=2"],
+        1,
+        "bad:train: 10 examples in a row",
+    ),
+    (
+        [QUICK, "--config.data.source=folder:{tmp}/bad", "--config.data.num_classes=2", "--config.data.crop=round"],
+        2,
+        "config.data.crop is 'round'",
+    ),
 ]
 
 
@@ -191,8 +200,9 @@ def test_a_run_that_cannot_be_is_one_sentence_and_leaves_no_trace(gan_jax, tmp_p
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     picture(tmp_path / "gap/a/1.png")
     (tmp_path / "gap/b").mkdir()
-    picture(tmp_path / "bad/a/0.png")
-    (tmp_path / "bad/a/1.png").write_bytes(b"not a picture")
+    for name in "ab":
+        (tmp_path / f"bad/{name}").mkdir(parents=True)
+        (tmp_path / f"bad/{name}/0.png").write_bytes(b"not a picture")
     words = [word.replace("{tmp}", str(tmp_path)) for word in words]
     found, out, error = gan_jax("train", f"--workdir={tmp_path}/new", *words)
     assert (found, out) == (code, "")

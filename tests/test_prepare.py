@@ -97,7 +97,7 @@ def test_hosts_that_share_a_folder_say_what_is_missing(gan_jax, photos, tmp_path
         ("--channels=2", "--channels is 2"),
         ("--crop=middle", "--crop is 'middle': expected one of center"),
         ("--workers=0", "--workers is 0"),
-        ("--out=gs://bucket/set", "--out is gs:.*: expected a folder of this machine"),
+        ("--out=ftp://host/set", "'ftp://host/set': expected a local path or gs://BUCKET/PATH"),
         ("--host=2/2", "'2/2': expected I/N"),
         ("--host=x", "'x': expected I/N"),
         ("--out={tmp}", "holds something else"),

@@ -73,7 +73,7 @@ def test_a_run_writes_what_it_should(trained):
     log = (trained / "log.txt").read_text()
     assert "are recognised as the class asked for" in log
     assert "training is complete" in log
-    assert configs.changes(configs.read(trained), config_of()) == []
+    assert configs.changes(configs.read(trained), config_of("data.identity=1797 examples")) == []
     final = state_of(trained)
     assert (final.step, final.images, final.seed) == (2, 32, 0)
     record = json.loads((trained / "evaluations" / "0000000032.json").read_text())

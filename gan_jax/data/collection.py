@@ -17,7 +17,7 @@ from gan_jax.data.files import LABELS, Files, Folder
 from gan_jax.data.image import open_image
 from gan_jax.data.origin import Item, Origin
 from gan_jax.data.source import decoders
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, explained
 
 MAX_CLASSES = 1_000_000
 
@@ -224,7 +224,8 @@ def open_collection(word: str, path: str, staging: str | None = None) -> Collect
         ConfigError: there is no such folder or file; the sentence begins with "there is no".
         UserError: as `Collection`, `Folder`, `Zip` and `Tar`.
     """
-    return Collection(Tar(path, staging) if word == "tar" else {"folder": Folder, "zip": Zip}[word](path))
+    with explained(path, "cannot be read", "see that it is in reach"):
+        return Collection(Tar(path, staging) if word == "tar" else {"folder": Folder, "zip": Zip}[word](path))
 
 
 def _common_folder(files: Files) -> str:

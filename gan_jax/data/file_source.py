@@ -7,7 +7,7 @@ from etils import epath
 from gan_jax.data.collection import SPLITS, Collection, open_collection
 from gan_jax.data.image import CROPS, decode
 from gan_jax.data.source import Batch, Source
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError, UserError, explained
 
 
 def open_section(argument: str, section) -> Source:
@@ -74,6 +74,7 @@ class FileSource(Source):
 
 def _path_and_split(argument: str) -> tuple[str, str]:
     path, colon, split = argument.rpartition(":")
-    if not colon or "/" in split or epath.Path(argument).expanduser().exists():
-        return argument, "train"
+    with explained(argument, "cannot be read", "see that it is in reach"):
+        if not colon or "/" in split or epath.Path(argument).expanduser().exists():
+            return argument, "train"
     return path, SPLITS.get(split.lower(), split)

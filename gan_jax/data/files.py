@@ -1,13 +1,15 @@
 """Where image files lie: a folder or an archive, read file by file. Nothing is ever unpacked beside the data."""
 
 import abc
+import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
 
 from etils import epath
 
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError, UserError, is_remote
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 LABELS = "dataset.json"  # the file that may give the labels
@@ -79,10 +81,14 @@ class Folder(Files):
         self.names = sorted(name for name, is_folder in entries if not is_folder and is_image(name))
 
     def read(self, name: str) -> bytes:
-        return epath.Path(os.path.join(self._root, name)).read_bytes()
+        path = epath.Path(os.path.join(self._root, name))
+        with _numbered(path):
+            return path.read_bytes()
 
     def size(self, name: str) -> int:
-        return epath.Path(os.path.join(self._root, name)).stat().length
+        path = epath.Path(os.path.join(self._root, name))
+        with _numbered(path):
+            return path.stat().length
 
 
 class OpenFile:
@@ -101,10 +107,11 @@ class OpenFile:
         Raises:
             OSError: the file has vanished or cannot be read.
         """
-        if getattr(self._here, "process", None) != os.getpid():  # A forked process would share the place in the file.
-            self._here.file, self._here.process = epath.Path(self.path).open("rb"), os.getpid()
-        self._here.file.seek(offset)
-        return self._here.file.read(size)
+        with _numbered(self.path):
+            if getattr(self._here, "process", None) != os.getpid():  # A forked one would share the place in the file.
+                self._here.file, self._here.process = epath.Path(self.path).open("rb"), os.getpid()
+            self._here.file.seek(offset)
+            return self._here.file.read(size)
 
 
 def is_image(name: str) -> bool:
@@ -115,6 +122,18 @@ def is_image(name: str) -> bool:
 def is_hidden(part: str) -> bool:
     """Whether a part of a path says that it is none of the data."""
     return part.startswith(".") or part == "__MACOSX"
+
+
+@contextlib.contextmanager
+def _numbered(path: str | os.PathLike) -> Iterator[None]:
+    """Gives errors of a bucket's client the number that those of disks have: one without is a damaged image's."""
+    try:
+        yield
+    except Exception as error:
+        if not is_remote(path):
+            raise
+        number = errno.ENOENT if isinstance(error, FileNotFoundError) else errno.EIO
+        raise OSError(number, " ".join(f"{type(error).__name__}: {error}".split())[:300], os.fspath(path)) from error
 
 
 def _walk(root: str, below: str = "", above: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:

@@ -109,7 +109,10 @@ def fit(image: Image.Image, resolution: int, channels: int, crop: str = "center"
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = _CROPS[crop](image.convert("L" if channels == 1 else "RGB"), resolution)
+    mode = "L" if channels == 1 else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
+    if image.size != (resolution, resolution) or crop == "center-crop-wide":
+        image = _CROPS[crop](image, resolution)
     return np.asarray(image).reshape(resolution, resolution, channels)
 
 

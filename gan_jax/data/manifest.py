@@ -5,9 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
-from pathlib import Path
 
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.data.whole import Place, put_json
+from gan_jax.errors import ConfigError, UserError, explained
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -84,9 +84,9 @@ class Manifest:
         """Size of all shards."""
         return sum(shard.bytes for split in self.splits.values() for shard in split.shards)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Place) -> None:
         """Writes it into the folder, whole or not at all."""
-        write_whole(folder / NAME, {"format": FORMAT, **dataclasses.asdict(self)})
+        put_json(folder / NAME, {"format": FORMAT, **dataclasses.asdict(self)})
 
 
 def read(folder: str | os.PathLike) -> Manifest:
@@ -99,17 +99,19 @@ def read(folder: str | os.PathLike) -> Manifest:
     from etils import epath
 
     path = epath.Path(folder) / NAME
-    try:
-        text = path.read_text()
-    except OSError as error:
-        if (path.parent / PROGRESS / OPTIONS).exists():
+    with explained(path, "cannot be read", "expected a folder that `gan-jax prepare --out` has made", ConfigError):
+        try:
+            text = path.read_text()
+        except OSError as error:
+            if (path.parent / PROGRESS / OPTIONS).exists():
+                raise ConfigError(
+                    f"{folder} is a data set whose preparation has not finished: run the same `gan-jax prepare` command "
+                    "again"
+                ) from error
             raise ConfigError(
-                f"{folder} is a data set whose preparation has not finished: run the same `gan-jax prepare` command again"
+                f"{folder} holds no prepared data set ({NAME} is missing or unreadable): expected a folder that "
+                "`gan-jax prepare --out` has made"
             ) from error
-        raise ConfigError(
-            f"{folder} holds no prepared data set ({NAME} is missing or unreadable): expected a folder that "
-            "`gan-jax prepare --out` has made"
-        ) from error
     try:
         fields = json.loads(text)
         version = fields.pop("format")
@@ -131,19 +133,6 @@ def _parsed(fields: dict) -> Manifest:
         for name, split in fields.pop("splits").items()
     }
     return Manifest(splits=splits, **{**fields, "image_shape": tuple(fields["image_shape"])})
-
-
-def write_whole(path: Path, content: dict) -> None:
-    """Writes JSON that after a crash is there whole or not at all; processes of several hosts may do so at once."""
-    partial = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.partial")
-    try:
-        with open(partial, "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -12,19 +12,22 @@ import hashlib
 import json
 import math
 import multiprocessing
-import os
-import platform
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from etils import epath
+
 from gan_jax.data import manifest, records, shard
-from gan_jax.data.manifest import OPTIONS, PROGRESS, Manifest, Shard, Split, write_whole
+from gan_jax.data.manifest import OPTIONS, PROGRESS, Manifest, Shard, Split
 from gan_jax.data.origin import Origin
 from gan_jax.data.shard import DATASET, Options, Task
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.data.source import decoders
+from gan_jax.data.whole import Place, put, put_json
+from gan_jax.errors import ConfigError, UserError, explained, is_remote
 
 # A shard is what is lost by an interruption, so it is limited in images too, which take time to decode.
 SHARD_BYTES, SHARD_IMAGES = 2**27, 4096
@@ -37,7 +40,7 @@ class Preparation:
     """One origin on its way into one folder.
 
     Args:
-        origin, options, folder: what, how, where; the folder is made if missing.
+        origin, options, folder: what, how, where; the folder is made if missing, and may be in a bucket.
         host: (index, count) of this host among those that prepare the set together; it does every count-th shard.
 
     Attributes:
@@ -45,11 +48,12 @@ class Preparation:
 
     Raises:
         ConfigError: the folder holds a finished set, a preparation with other options, or something else.
-        UserError: the folder cannot be written.
+        UserError: the bucket cannot be reached.
     """
 
-    def __init__(self, origin: Origin, options: Options, folder: Path, host: tuple[int, int] = (0, 1)):
-        self._origin, self._options, self._folder = origin, options, folder
+    def __init__(self, origin: Origin, options: Options, folder: Place, host: tuple[int, int] = (0, 1)):
+        self._origin, self._options = origin, options
+        self._folder = folder if is_remote(folder) else Path(folder)
         self._tasks = plan(origin.splits, options.resolution**2 * options.channels)
         self._mine = self._tasks[host[0] :: host[1]]
         self.total = sum(task.stop - task.start for task in self._mine)
@@ -66,7 +70,7 @@ class Preparation:
             UserError: an image is damaged or unusual and that is fatal (other shards in work are completed first), the
                 disk is full, or a worker was killed.
         """
-        missing = [task for task in self._mine if self._report(task) is None]
+        missing = [t for t, report in zip(self._mine, self._reports(self._mine), strict=True) if report is None]
         done = self.total - sum(task.stop - task.start for task in missing)
         yield done
         if not missing:
@@ -104,28 +108,37 @@ class Preparation:
             UserError: the disk is full.
         """
         try:
-            reports = [self._report(task) for task in self._tasks]
+            reports = self._reports(self._tasks)
             if None not in reports:
-                result = self._manifest(reports)
-                self._write_metadata(result)
-                result.write(self._folder)
-        except OSError as error:
+                with explained(self._folder, help="free some space; the same command goes on"):
+                    result = self._manifest(reports)
+                    self._write_metadata(result)
+                    result.write(self._folder)
+        except UserError:
             if not self.finished():  # by another host, which has cleared up meanwhile
-                raise UserError(
-                    f"{self._folder} cannot be written ({error}): free some space; the same command goes on"
-                ) from error
+                raise
         if not self.finished():
             return None
-        shutil.rmtree(self._folder / PROGRESS, ignore_errors=True)
+        self._clear_up()
         return manifest.read(self._folder)
 
     def finished(self) -> bool:
         """Whether the folder holds a finished set."""
-        return (self._folder / manifest.NAME).exists()
+        with explained(self._folder, "cannot be used", "choose another --out", ConfigError):
+            return (self._folder / manifest.NAME).exists()
 
     def missing(self) -> int:
         """How many shards of all hosts are missing."""
-        return sum(self._report(task) is None for task in self._tasks)
+        return self._reports(self._tasks).count(None)
+
+    def _clear_up(self) -> None:
+        """Removes what a finished set can do without, as far as it goes."""
+        progress = self._folder / PROGRESS
+        if is_remote(progress):
+            with contextlib.suppress(UserError), explained(progress):
+                progress.rmtree()
+        else:
+            shutil.rmtree(progress, ignore_errors=True)
 
     def _begin(self) -> None:
         folder, record = self._folder, self._folder / PROGRESS / OPTIONS
@@ -137,18 +150,15 @@ class Preparation:
         options = {"source": self._origin.name, **dataclasses.asdict(self._options), "splits": self._origin.splits}
         options |= {"class_names": list(self._origin.class_names), "label_dim": self._origin.label_dim}
         options |= {"identity": self._origin.identity}
-        try:
+        with explained(folder, "cannot be written", "choose another --out", ConfigError):
             if record.exists():
                 before = json.loads(record.read_text())
                 self._compare(before, options)
-            elif folder.is_dir() and set(os.listdir(folder)) - {PROGRESS}:
+            elif folder.is_dir() and {path.name for path in folder.iterdir()} - {PROGRESS}:
                 raise ConfigError(f"--out is {folder}, which holds something else: choose a new or empty folder")
-            record.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(record, options)
-        except OSError as error:
-            raise ConfigError(
-                f"--out is {folder}, which cannot be written ({error.strerror}): choose another"
-            ) from error
+            if not is_remote(folder):  # a bucket has no folders
+                record.parent.mkdir(parents=True, exist_ok=True)
+            put_json(record, options)
 
     def _compare(self, before: dict, options: dict) -> None:
         for name, value in options.items():
@@ -162,11 +172,15 @@ class Preparation:
                     "that, or choose another --out"
                 )
 
+    def _reports(self, tasks: list[Task]) -> list[dict | None]:
+        """What finished shards say about themselves, None for those that are not finished."""
+        with explained(self._folder, "cannot be read", "the same command goes on"):
+            return list(decoders().map(self._report, tasks))
+
     def _report(self, task: Task) -> dict | None:
-        """What a finished shard says about itself, None if it is not finished."""
         try:
             report = json.loads((self._folder / PROGRESS / f"{task.file}.json").read_text())
-            return report if (self._folder / task.file).stat().st_size == report["bytes"] else None
+            return report if epath.Path(self._folder / task.file).stat().length == report["bytes"] else None
         except FileNotFoundError:
             return None
 
@@ -190,34 +204,15 @@ class Preparation:
 
     def _write_metadata(self, result: Manifest) -> None:
         """What TensorFlow Datasets needs to open the folder; made among empty files, as only their names are asked."""
-        import tensorflow_datasets as tfds
-
-        scratch = self._folder / PROGRESS / f"metadata.{platform.node()}.{os.getpid()}"
-        scratch.mkdir(exist_ok=True)
-        template = tfds.core.ShardedFileTemplate(data_dir=scratch, dataset_name=DATASET, filetype_suffix="array_record")
-        names = {file.file for split in result.splits.values() for file in split.shards}
-        for name in names:
-            (scratch / name).touch()
-        infos = [
-            tfds.core.SplitInfo(
-                name=name,
-                shard_lengths=[file.examples for file in split.shards],
-                num_bytes=sum(file.bytes for file in split.shards),
-                filename_template=template.replace(split=name),
-            )
-            for name, split in result.splits.items()
-        ]
-        tfds.folder_dataset.write_metadata(
-            data_dir=scratch,
-            features=records.features(result.image_shape, tuple(result.class_names), result.label_dim),
-            split_infos=infos,
-            version="1.0.0",
-            description=f"{result.source}, prepared by gan-jax",
-            check_data=False,
-        )
-        for path in scratch.iterdir():
-            if path.name not in names:
-                path.replace(self._folder / path.name)
+        beside = None if is_remote(self._folder) else self._folder / PROGRESS
+        with tempfile.TemporaryDirectory(prefix="metadata.", dir=beside) as name:
+            scratch, shards = Path(name), {file.file for split in result.splits.values() for file in split.shards}
+            for file in shards:
+                (scratch / file).touch()
+            _describe(result, scratch)
+            for path in scratch.iterdir():
+                if path.name not in shards:
+                    put(path, self._folder / path.name)
 
 
 def plan(splits: dict[str, int], image_bytes: int) -> list[Task]:
@@ -229,6 +224,30 @@ def plan(splits: dict[str, int], image_bytes: int) -> list[Task]:
         bounds = [count * number // shards for number in range(shards + 1)]
         tasks += [Task(split, n, shards, bounds[n], bounds[n + 1]) for n in range(shards)]
     return tasks
+
+
+def _describe(result: Manifest, scratch: Path) -> None:
+    """Writes the metadata of TensorFlow Datasets beside files with the names of the shards."""
+    import tensorflow_datasets as tfds
+
+    template = tfds.core.ShardedFileTemplate(data_dir=scratch, dataset_name=DATASET, filetype_suffix="array_record")
+    infos = [
+        tfds.core.SplitInfo(
+            name=name,
+            shard_lengths=[file.examples for file in split.shards],
+            num_bytes=sum(file.bytes for file in split.shards),
+            filename_template=template.replace(split=name),
+        )
+        for name, split in result.splits.items()
+    ]
+    tfds.folder_dataset.write_metadata(
+        data_dir=scratch,
+        features=records.features(result.image_shape, tuple(result.class_names), result.label_dim),
+        split_infos=infos,
+        version="1.0.0",
+        description=f"{result.source}, prepared by gan-jax",
+        check_data=False,
+    )
 
 
 def _split(pairs: list[tuple[str, dict]]) -> Split:

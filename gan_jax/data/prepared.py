@@ -7,7 +7,7 @@ import numpy as np
 from gan_jax.data import manifest, records
 from gan_jax.data.manifest import Manifest, Shard
 from gan_jax.data.source import Batch, Source, decoders
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import ConfigError, UserError, explained, is_remote
 
 # What a damaged file or record makes the readers raise.
 DAMAGE = (RuntimeError, ValueError, IndexError)
@@ -79,9 +79,11 @@ class PreparedSource(Source):
             (record,) = self._readers[shard[0]].read([int(position[0])])
             return {"image": image, "label": records.decode(record, image)}
         except DAMAGE as error:
+            file, reason = self._files[shard[0]], str(error).partition(";")[0]
+            trouble = "out of reach or damaged" if is_remote(file) else "damaged"
             raise UserError(
-                f"record {position[0]} of {self._files[shard[0]]} is damaged ({str(error).partition(';')[0]}): restore "
-                "the file from a copy, or prepare the set again in another folder"
+                f"record {position[0]} of {file} is {trouble} ({reason}): restore the file from a copy, or prepare the "
+                "set again in another folder"
             ) from error
 
     def read(self, indices: np.ndarray) -> Batch:
@@ -132,12 +134,13 @@ class _Readers:
 def _check(path: str, shard: Shard) -> None:
     from etils import epath
 
-    try:
-        size = epath.Path(path).stat().length
-    except OSError as error:
-        raise UserError(
-            f"{path} is missing: restore it from a copy, or prepare the set again in another folder"
-        ) from error
+    with explained(path, "cannot be read", "see that it is in reach"):
+        try:
+            size = epath.Path(path).stat().length
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{path} is missing: restore it from a copy, or prepare the set again in another folder"
+            ) from error
     if size != shard.bytes:
         raise UserError(
             f"{path} has {size:,} bytes, expected {shard.bytes:,}: restore it from a copy, or prepare the set again in "

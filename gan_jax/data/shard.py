@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import platform
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import parent_process
@@ -15,9 +14,10 @@ import numpy as np
 
 from gan_jax.data import records
 from gan_jax.data.image import CROPS, DAMAGE, TooSmall, fit, unusual
-from gan_jax.data.manifest import PROGRESS, write_whole
+from gan_jax.data.manifest import PROGRESS
 from gan_jax.data.origin import Item, Origin
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.data.whole import Place, partial, put, put_json
+from gan_jax.errors import ConfigError, UserError, explained, is_remote
 
 DATASET = "images"  # what TensorFlow Datasets calls every prepared set
 
@@ -75,37 +75,32 @@ class ShardWriter:
     """Writes shards of an origin into a folder.
 
     Args:
-        origin, options, folder: what to write, how, where.
+        origin, options, folder: what to write, how, where; the folder may be in a bucket.
         tick: called for every image that is done; raises `Stopped` to give the shard up.
     """
 
-    def __init__(self, origin: Origin, options: Options, folder: Path, tick: Callable[[], None]):
+    def __init__(self, origin: Origin, options: Options, folder: Place, tick: Callable[[], None]):
         self.origin, self.options, self.folder, self.tick = origin, options, folder, tick
 
     def write(self, task: Task) -> None:
         """Writes a shard and then, beside the preparation's options, the report that it is complete.
 
         Raises:
-            UserError: an image is damaged or unusual and that is fatal, or the disk is full.
+            UserError: an image is damaged or unusual and that is fatal, the disk is full, or the bucket refuses.
             Stopped: `tick` said so.
         """
         path = self.folder / task.file
-        for left_over in self.folder.glob(f"{task.file}.*.partial"):
+        for left_over in () if is_remote(path) else self.folder.glob(f"{task.file}.*.partial"):
             left_over.unlink(missing_ok=True)
-        partial = path.with_name(f"{task.file}.{platform.node()}.{os.getpid()}.partial")
-        try:
-            report = self._write_records(partial, task)
+        with partial(path) as local:
+            report = self._write_records(local, task)
             with _explained(path):
-                _sync(partial)
-                report["bytes"] = partial.stat().st_size
-                with open(partial, "rb") as file:
+                report["bytes"] = local.stat().st_size
+                with open(local, "rb") as file:
                     digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
                 report["hash"] = digest.hexdigest()
-                partial.replace(path)
-                _sync(self.folder)
-                write_whole(self.folder / PROGRESS / f"{task.file}.json", report)
-        finally:
-            partial.unlink(missing_ok=True)
+                put(local, path)
+                put_json(self.folder / PROGRESS / f"{task.file}.json", report)
 
     def _write_records(self, path: Path, task: Task) -> dict[str, Any]:
         labelled = bool(self.origin.class_names or self.origin.label_dim)
@@ -166,7 +161,7 @@ class ShardWriter:
         return None if reason and options.on_unusual == "skip" else pixels
 
 
-def begin(origin: Origin, options: Options, folder: Path, counter, stopping) -> None:
+def begin(origin: Origin, options: Options, folder: Place, counter, stopping) -> None:
     """Sets a worker process up: it counts its images and ends when asked to or when its parent is gone."""
 
     def tick() -> None:
@@ -192,18 +187,15 @@ def write(task: Task) -> None:
 _writer: ShardWriter
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Place) -> Iterator[None]:
+    """Makes one sentence of what fails when a shard is written to `path`."""
     try:
-        yield
+        if is_remote(path):
+            with explained(path, help="the same command goes on from what is prepared"):
+                yield
+        else:
+            yield
     except (OSError, RuntimeError) as error:  # ArrayRecord raises RuntimeError for whatever fails
         raise UserError(
             f"{path} cannot be written ({str(error).partition(';')[0]}): free some space or see to the folder; the same "

@@ -4,6 +4,7 @@ import abc
 import concurrent.futures
 import functools
 import importlib
+import itertools
 import math
 import os
 
@@ -44,6 +45,7 @@ class Source(abc.ABC):
         class_names: one name per class, or per entry of a label vector; empty for an unlabelled set.
         label_dim: 0 where labels are class numbers, else the length of the label vectors.
         decodes: whether reading takes so much work that worker processes should share it.
+        threaded: whether `read` decodes with threads; worker processes, of which each has a core, do without.
         damaged: what `read` found damaged so far: index -> one sentence.
     """
 
@@ -52,6 +54,7 @@ class Source(abc.ABC):
     class_names: tuple[str, ...] = ()
     label_dim: int = 0
     decodes: bool = False
+    threaded: bool = True
 
     @property
     def num_classes(self) -> int:
@@ -90,8 +93,14 @@ class Source(abc.ABC):
         Raises:
             UserError: no whole example is near a damaged one.
         """
-        examples = list(decoders().map(self._whole, indices))
+        # Threads take some at a time: handing over each example by itself would cost as much as decoding a small one.
+        parts = np.array_split(indices, min(len(indices), 4 * os.cpu_count())) if self.threaded else [indices]
+        read = (decoders().map if self.threaded else map)(self._wholes, parts)
+        examples = list(itertools.chain.from_iterable(read))
         return {leaf: np.stack([example[leaf] for example in examples]) for leaf in ("image", "label")}
+
+    def _wholes(self, indices: np.ndarray) -> list[Batch]:
+        return [self._whole(index) for index in indices]
 
     def _whole(self, index: int) -> Batch:
         for candidate in range(index, index + DAMAGED_IN_A_ROW):

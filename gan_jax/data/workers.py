@@ -1,5 +1,6 @@
 """Worker processes that decode large data sets, by grain."""
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -20,7 +21,7 @@ _NAME = "grain-process-prefetch"  # what grain calls its processes
 def number_of_workers(pipeline: Pipeline, wanted: int | None) -> int:
     """How many worker processes to use: `wanted` (`config.data.workers`), or what suits source and machine.
 
-    Sources that only copy pixels need none. Others get one for every core but one, which is left to the training loop.
+    Sources that only copy pixels need none. Others get one for every core.
 
     Raises:
         ConfigError: the number is negative or not whole.
@@ -30,7 +31,7 @@ def number_of_workers(pipeline: Pipeline, wanted: int | None) -> int:
     if wanted is not None:
         return wanted
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, cores - 1) if pipeline.source.decodes else 0
+    return cores if pipeline.source.decodes else 0
 
 
 class Workers:
@@ -44,7 +45,9 @@ class Workers:
     """
 
     def __init__(self, pipeline: Pipeline, count: int):
-        self._pipeline, self._count = pipeline, count
+        self._pipeline, self._count = copy.copy(pipeline), count
+        self._pipeline.source = copy.copy(pipeline.source)
+        self._pipeline.source.threaded = False
         self._next: tuple[int, int] | None = None  # position and batch size that `_pieces` go on with
         self._pieces: Iterator[tuple[Batch, dict[int, str]]] = iter(())
         self.damaged: dict[int, str] = {}

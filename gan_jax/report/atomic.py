@@ -4,56 +4,14 @@ Buckets are reached by etils.epath through gcsfs, which brings google-cloud-stor
 """
 
 import contextlib
-import logging
 import os
 import time
-from collections.abc import Iterator
 
 from etils import epath
 
-from gan_jax.errors import UserError
-
-logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs the traceback of everything that it raises
+from gan_jax.errors import explained, is_remote
 
 SECONDS = 30.0  # between two uploads of a file that grows
-REMOTE_HELP = (
-    "see also that the bucket exists, that this machine reaches it, and that its credentials may read and write there "
-    "(gcloud auth application-default login)"
-)
-
-
-def is_remote(path: str | os.PathLike) -> bool:
-    """Whether a path lies in a bucket."""
-    return "://" in os.fspath(path)
-
-
-@contextlib.contextmanager
-def explained(
-    path: str | os.PathLike,
-    trouble: str = "cannot be written",
-    help: str = "free the place or choose another",
-    kind: type[UserError] = UserError,
-) -> Iterator[None]:
-    """Makes one sentence of what the file system raises in the block: "PATH TROUBLE: reason; HELP".
-
-    Of a path in a bucket that is everything: its clients have exceptions of their own.
-
-    Raises:
-        UserError: of class `kind`.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        if not is_remote(path):
-            if isinstance(error, OSError):
-                raise kind(f"{path} {trouble}: {error.strerror}; {help}") from error
-            raise
-        if isinstance(error, ImportError):
-            raise kind(f"{path} {trouble} ({error}): pip install 'gan-jax[gcs]'") from error
-        reason = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:300]
-        raise kind(f"{path} {trouble} ({reason}); {help}; {REMOTE_HELP}") from error
 
 
 def replace(path: str | os.PathLike, content: bytes) -> epath.Path:

@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 from PIL import Image, UnidentifiedImageError
 
+from gan_jax.errors import explained
 from gan_jax.report import atomic
 from gan_jax.report.curves import Series, chart
 from gan_jax.report.style import SCRIPT, STYLE
@@ -49,7 +50,7 @@ def write_report(workdir: str | os.PathLike) -> epath.Path:
         UserError: the page cannot be written.
     """
     path = epath.Path(workdir) / "report.html"
-    with atomic.explained(path):
+    with explained(path):
         page = _page(path.parent)
     return atomic.replace(path, page.encode())
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from gan_jax.errors import explained
 from gan_jax.report import atomic
 
 METRICS_FILE = "metrics.jsonl"
@@ -99,7 +100,7 @@ def read_metrics(workdir: str | os.PathLike) -> list[dict[str, Any]]:
     """The lines of a workdir's metrics.jsonl in order; a line that is not whole (a crash, a copy) is left out."""
     path = epath.Path(workdir) / METRICS_FILE
     lines = []
-    with atomic.explained(path, "cannot be read"):
+    with explained(path, "cannot be read"):
         content = path.read_bytes() if path.exists() else b""
     for text in content.decode(errors="replace").splitlines():
         try:

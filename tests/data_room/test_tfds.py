@@ -148,11 +148,14 @@ def test_a_set_without_images_is_refused(tmp_path):
         open_source(section("tfds:tiny_texts", tmp_path))
 
 
-def test_a_damaged_record_is_named(tmp_path):
+def test_a_damaged_record_is_named_and_replaced(tmp_path):
     TinyPictures(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     (file,) = tmp_path.rglob("*.array_record*")
     content = bytearray(file.read_bytes())
     content[content.index(b"PNG")] ^= 1
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"tfds:tiny_pictures/1\.0\.0:train: record .* is damaged"):
-        open_source(section("tfds:tiny_pictures", tmp_path)).read(np.arange(COUNT))
+    source = open_source(section("tfds:tiny_pictures", tmp_path))
+    batch = source.read(np.arange(COUNT))
+    ((index, sentence),) = source.damaged.items()
+    assert sentence.startswith(f"tfds:tiny_pictures/1.0.0:train: record {index} is damaged")
+    np.testing.assert_array_equal(batch["image"][index], batch["image"][(index + 1) % COUNT])

@@ -118,7 +118,7 @@ def test_the_number_of_workers_follows_source_and_machine(monkeypatch):
     plain = pipeline()
     assert number_of_workers(plain, None) == 0
     plain.source.decodes = True
-    assert number_of_workers(plain, None) == 15
+    assert number_of_workers(plain, None) == 16
     assert number_of_workers(plain, 3) == 3
     assert number_of_workers(plain, 0) == 0
     for wrong in (-1, 2.5, True):
