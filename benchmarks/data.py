@@ -79,7 +79,7 @@ def make(root: Path, size: int, count: int) -> None:
     jpeg, prepared, built = (root / f"{name}{size}" for name in ("jpeg", "prepared", "tfds"))
     if not jpeg.exists():
         make_photographs(jpeg, size, count)
-    if not prepared.exists():
+    if not (prepared / "manifest.json").exists():
         command = ["prepare", f"--source=folder:{jpeg}", f"--resolution={size}", f"--out={prepared}"]
         subprocess.run([sys.executable, "-m", "gan_jax.main", *command], check=True, stdout=sys.stderr)
     if not built.exists():

@@ -1,6 +1,7 @@
 """`gan-jax inspect`: what a person wants to know of a data set before training on it."""
 
 import collections
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from gan_jax.data.source_origin import SourceOrigin
 from gan_jax.errors import ConfigError
 from gan_jax.prepare import RAW, open_origin
 from gan_jax.report.bar import Bar
-from gan_jax.report.grid import save_grid
+from gan_jax.report.grid import BACKGROUND, save_grid
 
 SHOWN = 10  # damaged images, groups of duplicates and sizes that the text names
 ROWS, COLUMNS, THUMBNAIL = 12, 12, 96  # of the contact sheet; a thumbnail is at most so many pixels wide
@@ -72,48 +73,97 @@ def inspect(origin: Origin, sheet: Path) -> dict[str, Any]:
         A JSON-ready record: `name`, `splits` (images and images per class), `sizes` ("WIDTHxHEIGHT" -> images), `kinds`
         (such as "JPEG RGB" -> images), `unusual` (reason -> images), `damaged` (lists of name and problem),
         `duplicates` (groups of images with the same pixels, with their labels), `contact_sheet`.
+
+    Raises:
+        UserError: the contact sheet cannot be written.
     """
-    sizes, kinds, odd = collections.Counter(), collections.Counter(), collections.Counter()
-    splits = {split: {"images": count, "classes": _no_counts(origin)} for split, count in origin.splits.items()}
-    damaged, contents = [], collections.defaultdict(list)
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in _rows(origin)}
+    tally, thumbnails = _Tally(origin), _Thumbnails(origin)
     bar = Bar(sum(origin.splits.values()), 0)
-    for done, seen in enumerate(_look(origin, rows), start=1):
+    for done, seen in enumerate(_look(origin, thumbnails), start=1):
         bar.update(done)
-        if seen.problem:
-            damaged.append({"image": f"{seen.split} {seen.name}", "problem": seen.problem})
-            continue
-        names = _names(origin, seen.label)
-        for name in names:
-            splits[seen.split]["classes"][name] += 1
-        sizes["{}x{}".format(*seen.size)] += 1
-        kinds[seen.kind] += 1
-        if seen.unusual:
-            odd[seen.unusual] += 1
-        contents[seen.content].append({"image": f"{seen.split} {seen.name}", "label": ", ".join(names)})
-        row = names[0] if names and not origin.label_dim else ""
-        if row in rows and len(rows[row]) < _length(origin) and seen.thumbnail is not None:
-            rows[row].append(seen.thumbnail)
+        tally.add(seen)
+        if not seen.problem:
+            thumbnails.add(seen, _names(origin, seen.label))
     bar.close()
-    return {
-        "name": origin.name,
-        "splits": splits,
-        "sizes": dict(sizes.most_common()),
-        "kinds": dict(kinds.most_common()),
-        "unusual": dict(odd.most_common()),
-        "damaged": damaged,
-        "duplicates": [group for group in contents.values() if len(group) > 1],
-        "contact_sheet": str(_save(sheet, rows)) if any(rows.values()) else None,
-    }
+    return {"name": origin.name, **tally.record(), "contact_sheet": thumbnails.save(sheet)}
 
 
-def _look(origin: Origin, rows: dict[str, list[np.ndarray]]) -> Iterator[_Seen]:
+class _Tally:
+    """Counts of what was seen."""
+
+    def __init__(self, origin: Origin):
+        self._origin = origin
+        self._splits = {
+            split: {"images": count, "classes": dict.fromkeys(origin.class_names, 0)}
+            for split, count in origin.splits.items()
+        }
+        self._sizes, self._kinds, self._unusual = (collections.Counter() for _ in range(3))
+        self._damaged, self._contents = [], collections.defaultdict(list)
+
+    def add(self, seen: _Seen) -> None:
+        image = f"{seen.split} {seen.name}"
+        if seen.problem:
+            self._damaged.append({"image": image, "problem": seen.problem})
+            return
+        names = _names(self._origin, seen.label)
+        for name in names:
+            self._splits[seen.split]["classes"][name] += 1
+        self._sizes["{}x{}".format(*seen.size)] += 1
+        self._kinds[seen.kind] += 1
+        if seen.unusual:
+            self._unusual[seen.unusual] += 1
+        self._contents[seen.content].append({"image": image, "label": ", ".join(names)})
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "splits": self._splits,
+            "sizes": dict(self._sizes.most_common()),
+            "kinds": dict(self._kinds.most_common()),
+            "unusual": dict(self._unusual.most_common()),
+            "damaged": self._damaged,
+            "duplicates": [group for group in self._contents.values() if len(group) > 1],
+        }
+
+
+class _Thumbnails:
+    """Some images of each class, or of all if there are no classes or several labels per image: the contact sheet."""
+
+    def __init__(self, origin: Origin):
+        names = () if origin.label_dim else origin.class_names
+        shown = np.unique(np.linspace(0, len(names) - 1, min(len(names), ROWS)).round().astype(int)) if names else ()
+        self._rows: dict[str, list[np.ndarray]] = {names[index]: [] for index in shown} or {"": []}
+        self._length = COLUMNS if names else ROWS * COLUMNS
+
+    @property
+    def full(self) -> bool:
+        return all(len(row) >= self._length for row in self._rows.values())
+
+    def add(self, seen: _Seen, names: list[str]) -> None:
+        row = self._rows.get("" if "" in self._rows else names[0] if names else None)
+        if row is not None and len(row) < self._length and seen.thumbnail is not None:
+            row.append(seen.thumbnail)
+
+    def save(self, path: Path) -> str | None:
+        """Writes the sheet, its thumbnails scaled to the size of the largest; returns its path, None if it is empty."""
+        rows = {name: images for name, images in self._rows.items() if images}
+        if not rows:
+            return None
+        width = max(len(image) for images in rows.values() for image in images)
+        columns = min(COLUMNS, max(len(images) for images in rows.values()))
+        blank, sheet = np.full((width, width, 3), BACKGROUND, np.uint8), []
+        for images in rows.values():
+            resized = (Image.fromarray(image).resize((width, width), Image.Resampling.LANCZOS) for image in images)
+            sheet += [*map(np.asarray, resized), *[blank] * (-len(images) % columns)]
+        return str(save_grid(path, np.stack(sheet), columns, None if "" in rows else list(rows)))
+
+
+def _look(origin: Origin, thumbnails: _Thumbnails) -> Iterator[_Seen]:
     """Every image of every split, decoded by threads a chunk ahead at most."""
     for split, count in origin.splits.items():
         items = origin.items(split, 0, count)
         while chunk := list(itertools.islice(items, CHUNK)):
-            wanted = any(len(row) < _length(origin) for row in rows.values())
-            yield from decoders().map(lambda item, split=split, wanted=wanted: _examine(split, item, wanted), chunk)
+            examine = functools.partial(_examine, split, wanted=not thumbnails.full)
+            yield from decoders().map(examine, chunk)
 
 
 def _examine(split: str, item: Item, wanted: bool) -> _Seen:
@@ -129,42 +179,11 @@ def _examine(split: str, item: Item, wanted: bool) -> _Seen:
     return _Seen(split, item.name, item.label, None, size, kind, reason, content.digest(), thumbnail)
 
 
-def _no_counts(origin: Origin) -> dict[str, int]:
-    return dict.fromkeys(origin.class_names, 0)
-
-
 def _names(origin: Origin, label: int | tuple[float, ...]) -> list[str]:
     """The class of an image, or all labels that it has."""
     if origin.label_dim:
         return [name for name, value in zip(origin.class_names, label, strict=True) if value]
     return [origin.class_names[label]] if label >= 0 else []
-
-
-def _rows(origin: Origin) -> list[str]:
-    """The classes that the contact sheet shows, spread evenly if there are many; "" for a sheet without classes."""
-    if origin.label_dim or not origin.class_names:
-        return [""]
-    count = len(origin.class_names)
-    return [origin.class_names[i] for i in np.unique(np.linspace(0, count - 1, min(count, ROWS)).round().astype(int))]
-
-
-def _length(origin: Origin) -> int:
-    return COLUMNS if len(_rows(origin)) > 1 else ROWS * COLUMNS
-
-
-def _save(path: Path, rows: dict[str, list[np.ndarray]]) -> Path:
-    """The contact sheet, thumbnails enlarged or shrunk to one size."""
-    width = max(len(image) for images in rows.values() for image in images)
-    columns = min(COLUMNS, max(len(images) for images in rows.values()))
-    sheet, labels = [], []
-    for name, images in rows.items():
-        if not images:
-            continue
-        blank = np.full((width, width, 3), 32, np.uint8)
-        same = [np.asarray(Image.fromarray(image).resize((width, width), Image.Resampling.LANCZOS)) for image in images]
-        sheet += same + [blank] * (-len(same) % columns)
-        labels.append(name)
-    return save_grid(path, np.stack(sheet), columns, labels if labels != [""] else None)
 
 
 def as_text(record: dict[str, Any]) -> str:
