@@ -1,5 +1,6 @@
 """Data sets that `gan-jax prepare` has made: `prepared:DIR[:SPLIT]`."""
 
+import math
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ from gan_jax.data.manifest import Manifest, Shard
 from gan_jax.data.source import Batch, Source, decoders
 from gan_jax.errors import ConfigError, UserError, explained, is_remote
 
+READ_BYTES = 2**20  # of pixels that are read from a shard in one go
 # What a damaged file or record makes the readers raise.
 DAMAGE = (RuntimeError, ValueError, IndexError)
 
@@ -62,6 +64,7 @@ class PreparedSource(Source):
         self._files = [f"{folder.rstrip('/')}/{shard.file}" for shard in described.splits[split].shards]
         self._bounds = np.cumsum([0, *(shard.examples for shard in described.splits[split].shards)])
         self._readers = _Readers(self._files)
+        self._at_a_time = max(1, READ_BYTES // math.prod(self.image_shape))
         list(decoders().map(_check, self._files, described.splits[split].shards))
 
     @property
@@ -105,7 +108,9 @@ class PreparedSource(Source):
 
         by_shard = np.argsort(shards, kind="stable")
         groups = np.split(by_shard, np.flatnonzero(np.diff(shards[by_shard])) + 1)
-        list(decoders().map(fill, groups))
+        # Some records at a time, which stay in the processor's cache until they are copied.
+        parts = [part for group in groups for part in np.array_split(group, -(-len(group) // self._at_a_time))]
+        list(decoders().map(fill, parts))
         return {"image": images, "label": labels}
 
     def _place(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
