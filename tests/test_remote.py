@@ -1,12 +1,14 @@
 """Workdirs in a bucket: what holds of a folder holds of gs://BUCKET/FOLDER, on a storage server of this process.
 
 TensorStore talks to the server over HTTP, and so do gcsfs and google-cloud-storage where they are installed (the extra
-`gcs`). Where they are not, a file system of fsspec looks into the same storage.
+`gcs`). Where they are not, `stand_in/gcsfs.py` takes their place.
 """
 
 import importlib.util
 import io
 import json
+import sys
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -22,7 +24,7 @@ from gan_jax.report import atomic
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.report.writers import read_metrics
-from tests.fake_gcs import FakeStorage, Refused
+from tests.fake_gcs import FakeStorage
 
 GCSFS = importlib.util.find_spec("gcsfs") is not None
 RUN = epath.Path("gs://bucket/run")
@@ -39,67 +41,6 @@ QUICK = (
 )
 
 
-class StandIn(fsspec.AbstractFileSystem):
-    """What epath needs of gcsfs, without HTTP."""
-
-    protocol = ("gs", "gcs")
-    cachable = False
-    storage: FakeStorage
-
-    def _open(self, path, mode="rb", **_):
-        bucket, _, name = self._strip_protocol(path).partition("/")
-        if mode == "wb":
-            return Upload(lambda content: self._ask(self.storage.put, bucket, name, content))
-        return io.BytesIO(self._ask(self.storage.get, bucket, name, {}).content)
-
-    def info(self, path, **_):
-        bucket, _, name = self._strip_protocol(path).partition("/")
-        listing = self._ask(self.storage.list, bucket, {"prefix": name})["items"]
-        for item in listing:
-            if item["name"] == name:
-                return {"name": f"{bucket}/{name}", "size": int(item["size"]), "type": "file"}
-        if name and not any(item["name"].startswith(f"{name}/") for item in listing):
-            raise FileNotFoundError(path)
-        return {"name": f"{bucket}/{name}".strip("/"), "size": 0, "type": "directory"}
-
-    def exists(self, path, **_):
-        try:
-            return bool(self.info(path))
-        except FileNotFoundError:
-            return False
-
-    def ls(self, path, detail=True, **_):
-        path = self.info(path)["name"]
-        bucket, _, name = path.partition("/")
-        listing = self.storage.list(bucket, {"prefix": f"{name}/" if name else "", "delimiter": "/"})
-        names = [item["name"] for item in listing["items"]] + [prefix.strip("/") for prefix in listing["prefixes"]]
-        return [self.info(f"{bucket}/{name}") if detail else f"{bucket}/{name}" for name in names]
-
-    def _rm(self, path):
-        bucket, _, name = self._strip_protocol(path).partition("/")
-        self.storage.objects.pop((bucket, name), None)
-
-    @staticmethod
-    def _ask(method, *arguments):
-        try:
-            return method(*arguments)
-        except Refused as refusal:
-            if refusal.status == 404:
-                raise FileNotFoundError(str(refusal)) from refusal
-            raise
-
-
-class Upload(io.BytesIO):
-    def __init__(self, put):
-        super().__init__()
-        self._put = put
-
-    def close(self):
-        if not self.closed:
-            self._put(self.getvalue())
-        super().close()
-
-
 @pytest.fixture(scope="module")
 def server():
     """The clients read these variables once in the life of a process."""
@@ -109,14 +50,16 @@ def server():
         patch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "token")
         patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else it asks for credentials first
         patch.setattr(gpath, "_is_tf_installed", lambda: False)  # another test may have asked before
-        backend.fsspec_backend._get_filesystem.cache_clear()
         if not GCSFS:
-            StandIn.storage = storage
-            for name in ("gs", "gcs"):
-                fsspec.register_implementation(name, StandIn, clobber=True)
+            patch.syspath_prepend(str(Path(__file__).parent / "stand_in"))
             patch.setattr("orbax.checkpoint._src.path.gcs_utils.get_bucket", lambda name: None)
+        files = importlib.import_module("gcsfs").GCSFileSystem
+        for name in ("gs", "gcs"):
+            fsspec.register_implementation(name, files, clobber=True)
+        backend.fsspec_backend._get_filesystem.cache_clear()
         yield storage
         backend.fsspec_backend._get_filesystem.cache_clear()
+    sys.modules.pop("gcsfs")
 
 
 @pytest.fixture

@@ -174,8 +174,8 @@ def _summary(tree: dict) -> dict[str, str]:
 
 
 def _shortened(error: Exception) -> str:
-    """The first line of its cause, without the specification that TensorStore appends."""
-    return str(error.__cause__ or error).strip().split("\n")[0].split(" [tensorstore_spec")[0][:300]
+    """Its cause on one line, without the specification that TensorStore appends; gcsfs gives the reason second."""
+    return " ".join(str(error.__cause__ or error).split(" [tensorstore_spec")[0].split())[:300]
 
 
 def _as_dict(state: State) -> dict:

@@ -84,4 +84,4 @@ def _ask(method, path, content=None):
     except urllib.error.HTTPError as error:
         reason = json.loads(error.read())["error"]["message"]
         kind = {404: FileNotFoundError, 403: OSError}.get(error.code, HttpError)
-        raise kind(f"{path}\n{reason}") from error
+        raise kind(f"{path}\n{reason}") from None
