@@ -4,16 +4,12 @@ TensorStore talks to the server over HTTP, and so do gcsfs and google-cloud-stor
 `gcs`). Where they are not, `stand_in/gcsfs.py` takes their place.
 """
 
-import importlib.util
 import io
 import json
-import sys
-from pathlib import Path
 
-import fsspec
 import pytest
 from etils import epath
-from etils.epath import backend, gpath
+from etils.epath import backend
 from PIL import Image
 
 from gan_jax import config as configs
@@ -24,9 +20,8 @@ from gan_jax.report import atomic
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.report.writers import read_metrics
-from tests.fake_gcs import FakeStorage
+from tests.buckets import GCSFS, served
 
-GCSFS = importlib.util.find_spec("gcsfs") is not None
 RUN = epath.Path("gs://bucket/run")
 QUICK = (
     "--config=configs/biggan_digits.py:quick",
@@ -43,23 +38,11 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def server():
-    """The clients read these variables once in the life of a process."""
-    with FakeStorage("bucket") as storage, pytest.MonkeyPatch.context() as patch:
-        for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL"):
-            patch.setenv(name, storage.url)
+    with served("TENSORSTORE_GCS_HTTP_URL") as (storage, patch):
         patch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "token")
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else it asks for credentials first
-        patch.setattr(gpath, "_is_tf_installed", lambda: False)  # another test may have asked before
         if not GCSFS:
-            patch.syspath_prepend(str(Path(__file__).parent / "stand_in"))
             patch.setattr("orbax.checkpoint._src.path.gcs_utils.get_bucket", lambda name: None)
-        files = importlib.import_module("gcsfs").GCSFileSystem
-        for name in ("gs", "gcs"):
-            fsspec.register_implementation(name, files, clobber=True)
-        backend.fsspec_backend._get_filesystem.cache_clear()
         yield storage
-        backend.fsspec_backend._get_filesystem.cache_clear()
-    sys.modules.pop("gcsfs")
 
 
 @pytest.fixture

@@ -4,20 +4,16 @@ A storage server of this process is asked over HTTP: by gcsfs where it is instal
 stand-in with its name, and for records by the client within ArrayRecord.
 """
 
-import importlib
-import importlib.util
 import io
 import json
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 from etils import epath
-from etils.epath import backend, gpath
+from etils.epath import backend
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -31,8 +27,8 @@ from gan_jax.data.source import Batch, open_source
 from gan_jax.data.whole import put_json
 from gan_jax.errors import ConfigError, UserError
 from gan_jax.preset import resolve
+from tests.buckets import served
 from tests.data_room.pictures import SIZE, Pictures, pixels
-from tests.fake_gcs import FakeStorage
 
 SET = epath.Path("gs://bucket/sets/small")
 SAME_SIZE = Options(SIZE, 3)
@@ -43,21 +39,8 @@ FINISHED = ["dataset_info.json", "features.json", *SHARDS, "label.labels.txt", "
 
 @pytest.fixture(scope="module")
 def server():
-    """The clients read these variables once in the life of a process; worker processes inherit them."""
-    with FakeStorage("bucket") as storage, pytest.MonkeyPatch.context() as patch:
-        for name in ("STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"):
-            patch.setenv(name, storage.url)
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else it asks for credentials first
-        patch.setattr(gpath, "_is_tf_installed", lambda: False)  # another test may have asked before
-        if importlib.util.find_spec("gcsfs") is None:
-            patch.syspath_prepend(str(Path(__file__).parent / "stand_in"))
-        files = importlib.import_module("gcsfs").GCSFileSystem
-        for name in ("gs", "gcs"):
-            fsspec.register_implementation(name, files, clobber=True)
-        backend.fsspec_backend._get_filesystem.cache_clear()
+    with served("CLOUD_STORAGE_EMULATOR_ENDPOINT") as (storage, _):
         yield storage
-        backend.fsspec_backend._get_filesystem.cache_clear()
-    sys.modules.pop("gcsfs")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from PIL import Image
 
 from gan_jax.data.image import open_image
 from gan_jax.data.origin import Item, Origin
+from gan_jax.data.tfds_source import find_builder
 from gan_jax.errors import ConfigError, UserError
 
 # tfds tries a download ten times, which takes four minutes without a network; three times take seconds.
@@ -93,17 +94,8 @@ def _builder(name: str, folder: str | None):
     """The builder of a set: as it is on disk, else to be prepared in the array_record format."""
     import tensorflow_datasets as tfds
 
-    logging.getLogger("absl").setLevel(logging.ERROR)  # tfds warns of what the sentences below say
-    try:
-        builder = tfds.builder(name, data_dir=folder)
-        if not builder.is_prepared():
-            builder = tfds.builder(name, data_dir=folder, file_format="array_record")
-    except (ValueError, AssertionError) as error:  # tfds' message may list all of its thousand sets.
-        raise ConfigError(
-            f"--source is 'tfds:{name}', but tensorflow_datasets knows no such set"
-            f"{f' and {folder} holds none' if folder else ''}: expected NAME[/CONFIG][:VERSION] of its catalogue"
-        ) from error
-    return builder
+    builder = find_builder(name, folder, "--source")
+    return builder if builder.is_prepared() else tfds.builder(name, data_dir=folder, file_format="array_record")
 
 
 def _class_names(builder) -> tuple[str, ...]:

@@ -91,18 +91,27 @@ def _load(builder, split: str, image_shape: tuple[int, int, int], count: int) ->
     return ArraySource(f"tfds:{name}:{split}", images, labels, class_names)
 
 
-def _builder(name: str, folder: str | None):
-    """The tfds builder of a prepared set."""
+def find_builder(name: str, folder: str | None, option: str):
+    """The tfds builder of a set, prepared or not, below a folder (None: tfds' own).
+
+    Raises:
+        ConfigError: there is no such set; `option` is what the sentence says was wrong.
+    """
     import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.ERROR)  # tfds warns of what the sentences below say
     try:
-        builder = tfds.builder(name, data_dir=folder or None)
+        return tfds.builder(name, data_dir=folder or None)
     except (ValueError, AssertionError) as error:  # tfds' message may list all of its thousand sets.
         raise ConfigError(
-            f"config.data.source is 'tfds:{name}', but tensorflow_datasets knows no such set"
+            f"{option} is 'tfds:{name}', but tensorflow_datasets knows no such set"
             f"{f' and {folder} holds none' if folder else ''}: expected a name or name/config of its catalogue"
         ) from error
+
+
+def _builder(name: str, folder: str | None):
+    """The tfds builder of a prepared set."""
+    builder = find_builder(name, folder, "config.data.source")
     if not builder.is_prepared():
         root = folder or "~/tensorflow_datasets"
         raise UserError(f"{name} is not prepared in {root}: run {_command(builder, folder)}, which downloads it")

@@ -3,20 +3,7 @@
 import io
 
 from gan_jax.report.bar import Bar
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
+from tests.report.streams import Clock, Terminal
 
 
 def test_a_terminal_has_one_live_line_with_speed_and_time_left(monkeypatch):

@@ -4,20 +4,7 @@ import pytest
 
 from gan_jax.report.progress import Progress
 from gan_jax.report.units import duration, figure, quantity
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
+from tests.report.streams import Clock, Terminal
 
 
 @pytest.mark.parametrize(
