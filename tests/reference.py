@@ -7,6 +7,7 @@ peers' side are those of BigGAN-PyTorch (BigGAN.py, BigGANdeep.py) and of pytorc
 
 import dataclasses
 import json
+import re
 import zlib
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,11 @@ def normal(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return _random(name, seed).standard_normal(shape).astype(np.float32)
 
 
+def uniform(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """A float32 input of kind `uniform`, in [0, 1)."""
+    return _random(name, seed).random_sample(shape).astype(np.float32)
+
+
 def integers(name: str, shape: tuple[int, ...], seed: int, below: int) -> np.ndarray:
     """An int32 input of kind `int`."""
     return _random(name, seed).randint(0, below, shape).astype(np.int32)
@@ -99,25 +105,50 @@ def images(name: str, shape: tuple[int, int, int, int], seed: int) -> np.ndarray
     return (1.4 * coarse + 0.6 * fine - 1).astype(np.float32).transpose(0, 2, 3, 1)
 
 
-def weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def weight(name: str, shape: tuple[int, ...], seed: int, family: str = "other") -> np.ndarray:
     """A tensor of a peer's network, float32, by the table in data/README.md."""
     random, last = _random(name, seed), name.rpartition(".")[2]
-    if last in ("stored_var", "running_vars", "gamma"):
+    if last in ("stored_var", "running_vars", "gamma", "magnitude_ema"):
         return np.asarray(0.5 + random.random_sample(shape), np.float32)
+    if last == "noise_strength":
+        return np.asarray(0.1 + 0.2 * random.random_sample(shape), np.float32)
+    if last == "phases":
+        return np.asarray(random.random_sample(shape) - 0.5, np.float32)
     if last == "sv0":
         return np.ones(shape, np.float32)
     drawn = np.asarray(random.standard_normal(shape))
     if last in ("u0", "weight_u"):
         drawn /= np.linalg.norm(drawn)
+    elif last == "freqs":
+        norms = np.linalg.norm(drawn, axis=1, keepdims=True)
+        drawn = 2 * drawn / (norms * np.exp(norms**2) ** 0.25)
     elif last == "gain" and len(shape) == 1:
         drawn = 1 + 0.1 * drawn
     elif name == "generator.bn.weight":
         drawn = 0.3 + 0.03 * drawn
+    elif name.endswith("input.affine.bias"):
+        drawn = np.array([1, 0, 0, 0]) + 0.1 * drawn
+    elif name.endswith("affine.bias"):
+        drawn = 1 + 0.1 * drawn
+    elif mapping := re.search(r"(?:^|\.)mapping\.fc\d+\.(bias|weight)$", name):
+        drawn = (10 if mapping[1] == "bias" else 100) * drawn
     elif len(shape) == 1 or last == "running_means":
         drawn = 0.1 * drawn
-    elif name not in ("shared.weight", "embeddings.weight"):
-        drawn /= np.sqrt(np.prod(shape[1:]))
+    elif name.endswith("input.affine.weight"):
+        drawn = 0.3 * drawn
+    elif last not in ("const", "noise_const", "Basis") and name not in ("shared.weight", "embeddings.weight"):
+        drawn = drawn if family == "stylegan" else drawn / np.sqrt(np.prod(shape[1:]))
     return drawn.astype(np.float32)
+
+
+def peer_tensors(layout: str, network: str) -> dict[str, np.ndarray]:
+    """All drawn tensors of a peer's network, in its layout: `network` such as "sg2_uncond32/G" of data/LAYOUT.json."""
+    entry = cases(layout)[network]
+    return {
+        name: weight(name, tuple(shape), entry["seed"], entry["family"])
+        for name, shape, checksum in entry["tensors"]
+        if checksum is not None
+    }
 
 
 # ------------------------------------------------------------------------------------------------------ converting

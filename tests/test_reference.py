@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from tests.reference import Peer, cases, images, integers, normal, weight
+from tests.reference import Peer, cases, images, integers, normal, peer_tensors, weight
 
 NETWORKS = list(cases("layout_biggan"))
 
@@ -26,6 +26,13 @@ def test_drawn_weights_of_the_tf_hub_generator_have_the_listed_checksums():
     for name, shape, expected in layout["tensors"]:
         if not name.endswith(("weight_u", "weight_v")):
             assert checksum(weight(name, tuple(shape), layout["seed"]), "<f4") == expected
+
+
+@pytest.mark.parametrize("layout", ["layout_stylegan2", "layout_stylegan3", "layout_r3gan"])
+def test_drawn_weights_of_the_other_families_have_the_listed_checksums(layout):
+    for network, entry in cases(layout).items():
+        expected = {name: value for name, _, value in entry["tensors"] if value is not None}
+        assert {name: checksum(tensor, "<f4") for name, tensor in peer_tensors(layout, network).items()} == expected
 
 
 def test_drawn_inputs_have_the_listed_checksums():

@@ -11,6 +11,7 @@ repeats and in lazy phases.
 import jax
 import optax
 
+from gan_jax.engine.recipe import Player
 from gan_jax.engine.schedule import Rate, learning_rate
 from gan_jax.errors import ConfigError
 
@@ -26,12 +27,13 @@ def scale_by_rate(rate: Rate) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
-def build(section) -> optax.GradientTransformationExtraArgs:
-    """The transformation that a `Player.optimizer` stands for: itself, or the chain of a config section.
+def build(player: Player) -> optax.GradientTransformationExtraArgs:
+    """The transformation that `player.optimizer` stands for: itself, or the chain of a config section.
 
     Raises:
         ConfigError: optax has no such transformation, or it does not take these options.
     """
+    section = player.optimizer
     if isinstance(section, optax.GradientTransformation):
         return optax.with_extra_args_support(section)
     make = getattr(optax, section.transform, None)
@@ -40,8 +42,11 @@ def build(section) -> optax.GradientTransformationExtraArgs:
             f"config.players: transform is {section.transform!r}, which optax does not have: "
             'expected a gradient transformation such as "scale_by_adam"'
         )
+    share = player.lazy / (player.lazy + 1) if player.lazy else 1.0
+    options = {name: value**share if name in ("b1", "b2") else value for name, value in section.options.items()}
     try:
-        transform = make(**section.options)
+        transform = make(**options)
     except TypeError as error:
         raise ConfigError(f"config.players: options of {section.transform} do not fit: {error}") from error
-    return optax.chain(transform, scale_by_rate(learning_rate(section)))
+    rate = learning_rate(section)
+    return optax.chain(transform, scale_by_rate(lambda images, size: share * rate(images, size)))

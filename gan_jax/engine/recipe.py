@@ -50,19 +50,24 @@ class Player:
         optimizer: an optax transformation, or a config section that `engine.optimizers` turns into one.
         project: maps `{network: params}` to the same after every update (weight clipping).
         reset_at_stage: start the optimiser afresh when a new stage begins.
+        lazy: k where a regularisation phase of its own joins the main phase every k steps: k + 1 updates where there
+            were k, so a config section's rate c and decays b become c k/(k + 1) and b^(k/(k + 1)) (StyleGAN2, arXiv
+            1912.04958, appendix B). The recipe multiplies the regularisation by k.
     """
 
     networks: tuple[str, ...]
     optimizer: Any
     project: Callable[[Tree], Tree] | None = None
     reset_at_stage: bool = False
+    lazy: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
     """One kind of update: these players take one step on this loss, `repeat` times every `every` steps.
 
-    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice i of the batch.
+    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice i of the batch. A phase
+    without players changes nothing but what its `Out` holds; the value of its loss is {}.
     """
 
     name: str
@@ -211,6 +216,19 @@ class View:
 
 
 @dataclasses.dataclass(frozen=True)
+class Styles:
+    """The two halves of a style-based generator, for tools that work between them.
+
+    Attributes:
+        map: `(variables, latents, labels, options) -> ws` float32 [n, layers, d], truncated as the options say.
+        synthesize: `(variables, ws) -> images` float [n, r, r, c] in [-1, 1], differentiable.
+    """
+
+    map: Callable[[Tree, jax.Array, jax.Array, Mapping[str, Any]], jax.Array]
+    synthesize: Callable[[Tree, jax.Array], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """A GAN, described.
 
@@ -226,6 +244,7 @@ class Recipe:
         stages: the spans of training.
         standing: `(variables, latents, labels) -> variables` with batch statistics taken anew from latents and
             labels of shape [accumulations, batch, ...]; None where no network keeps them.
+        styles: the halves of a style-based generator, None for others.
     """
 
     networks: Mapping[str, Network]
@@ -239,6 +258,7 @@ class Recipe:
     rules: tuple[tuple[str, PartitionSpec], ...] = ()
     stages: tuple[Stage, ...] = (Stage(),)
     standing: Callable[[Tree, jax.Array, jax.Array], Tree] | None = None
+    styles: Styles | None = None
 
     def __post_init__(self):
         owners = [name for player in self.players.values() for name in player.networks]

@@ -47,7 +47,7 @@ def init(recipe: Recipe, seed: int | jax.Array) -> State:
         params[name] = variables.pop("params")
         stats[name] = variables
     opt = {
-        name: optimizers.build(player.optimizer).init({network: params[network] for network in player.networks})
+        name: optimizers.build(player).init({network: params[network] for network in player.networks})
         for name, player in recipe.players.items()
     }
     averaged = recipe.ema.networks if recipe.ema else ()

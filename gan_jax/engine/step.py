@@ -95,7 +95,7 @@ def enter_stage(recipe: Recipe, stage: int, target: State) -> Callable[[State], 
 
     def enter(state: State) -> State:
         fresh = {
-            name: optimizers.build(player.optimizer).init(
+            name: optimizers.build(player).init(
                 {network: state.params[network] for network in player.networks}
             )
             for name, player in recipe.players.items()
@@ -141,7 +141,7 @@ def _phase_update(
         for name, player in players.items():
             grads = jax.tree.map(lambda g: g / microbatches, total[name])
             own = {network: params[network] for network in player.networks}
-            updates, opt[name] = optimizers.build(player.optimizer).update(
+            updates, opt[name] = optimizers.build(player).update(
                 grads, opt[name], own, images=state.images, images_per_step=images_per_step
             )
             own = optax.apply_updates(own, updates)

@@ -183,3 +183,21 @@ def test_a_new_stage_resets_the_moments_that_should_be():
     assert all(np.all(m == 0) for m in jax.tree.leaves(after.opt["generators"]))
     assert after.stage == 1
     jax.tree.map(np.testing.assert_array_equal, before.params, after.params)
+
+
+def test_a_phase_without_players_changes_aux_alone():
+    """What an adaptive augmentation needs: something that happens after the updates of a step."""
+    recipe = two_against_two()
+
+    def adapt(view, batch, key):
+        seen = view.aux["seen"]
+        return {}, Out(aux={"seen": seen * 10}, metrics={"seen": seen})
+
+    adapting = dataclasses.replace(recipe, phases=(*recipe.phases, Phase("adapt", (), adapt, every=2)))
+    batches = [batch_of((1, 2, 4), seed) for seed in range(2)]
+    (plain, _), (adapted, history) = run(recipe, batches), run(adapting, batches)
+    assert plain.aux["seen"] == 16
+    assert adapted.aux["seen"] == 8 * 10 * 10 + 8  # at step 0 once for each microbatch
+    assert ["adapt/seen" in metrics for metrics in history] == [True, False]
+    assert "adapt/loss" not in history[0]
+    assert_trees_close(plain.params, adapted.params)

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.config import base
 from gan_jax.engine import optimizers, schedule, sharding, state
-from gan_jax.engine.recipe import View
+from gan_jax.engine.recipe import Player, View
 from gan_jax.engine.step import make_step
 from gan_jax.recipes import biggan
 from tests.reference import Peer, assert_array, assert_scalar, assert_summaries, cases, images, integers, normal
@@ -52,7 +52,7 @@ def configured(published):
 def recording(optimizer):
     """An optimiser whose state keeps the gradients that it was given last."""
     record = optax.GradientTransformation(lambda params: params, lambda updates, _, params=None: (updates, updates))
-    return optax.chain(record, optimizers.build(optimizer))
+    return optax.chain(record, optimizers.build(Player((), optimizer)))
 
 
 def answer_draws(monkeypatch):
