@@ -87,7 +87,7 @@ def rows(table: jax.Array, labels: jax.Array) -> jax.Array:
     """
     if jnp.issubdtype(labels.dtype, jnp.floating):
         return jnp.matmul(labels, table, precision=jax.lax.Precision.HIGHEST)
-    return table.at[labels].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    return jnp.asarray(table).at[labels].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
 class Embed(nn.Module):

@@ -133,3 +133,9 @@ def standing_statistics(
     stats = {name: tree for name, tree in variables.items() if name != "params"}
     stats, moments = jax.lax.scan(accumulate, stats, (latents, labels))
     return {"params": params, **stats, "batch_stats": jax.tree.map(lambda m: m.mean(0), moments)}
+
+
+def pixel_norm(x: jax.Array, eps: float = 1e-8) -> jax.Array:
+    """x [..., c] with a mean square of one over the last axis (ProGAN, arXiv 1710.10196, section 4.2), in its dtype."""
+    values = x.astype(jnp.float32)
+    return (values * jax.lax.rsqrt(jnp.square(values).mean(-1, keepdims=True) + eps)).astype(x.dtype)
