@@ -97,7 +97,7 @@ def conv_up(x: jax.Array, kernel: jax.Array, taps: np.ndarray = BINOMIAL) -> jax
     reads one, two or four of the nine taps, according to whether its row and column are even: four small convolutions
     instead of one over zeros.
     """
-    n, h, w, _ = x.shape
+    _, h, w, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     phases = [
         [_convolve(padded[:, i:, j:], kernel[i::2, j::2][: 2 - i, : 2 - j], (1, 1), "VALID") for j in (0, 1)]
@@ -141,7 +141,11 @@ class _Axis(NamedTuple):
         """`[(tap, first input)]` of a phase, the stride of its inputs and how many outputs there are."""
         starts = [(phase * self.down + t - self.before, t) for t in range(taps)]
         stride = self.down // math.gcd(self.up, self.down)
-        return [(t, start // self.up) for start, t in starts if start % self.up == 0], stride, -(-self.size // self.phases)
+        return (
+            [(t, start // self.up) for start, t in starts if start % self.up == 0],
+            stride,
+            -(-self.size // self.phases),
+        )
 
 
 def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) -> jax.Array:
