@@ -148,6 +148,19 @@ def test_r1_takes_batch_gamma_and_average_by_stylegan2_ada_s_rules(devices, reso
     assert config.ema.half_life == f"{batch * 10 / 32:g} kimg"
 
 
+def test_stylegan2_is_stylegan2_ada_s_auto():
+    def config(resolution, devices=1):
+        return preset.load("stylegan2")["get_config"](Facts("digits", resolution, 3, 0, "index", 1000, devices))
+
+    small, large = config(128, 2), config(1024, 8)
+    assert (small.train.batch_size, small.phases.gamma, small.ema.half_life) == (64, 0.0512, "20 kimg")
+    assert (small.model.G.channel_base, small.players.generator.learning_rate) == (16384, 2.5e-3)
+    assert (large.train.batch_size, large.phases.gamma, large.ema.half_life) == (32, 6.554, "10 kimg")
+    assert (large.model.G.channel_base, large.players.discriminator.learning_rate) == (32768, 2e-3)
+    assert config(512, 3).model.D.stddev_group == 4
+    assert (config(128, 3).train.batch_size, config(128, 3).model.D.stddev_group) == (66, 2)
+
+
 def test_biggan_takes_the_published_settings_of_the_nearest_resolution():
     def config(resolution, devices=1):
         return preset.load("biggan")["get_config"](Facts("digits", resolution, 3, 0, "index", 1000, devices))
@@ -160,7 +173,7 @@ def test_biggan_takes_the_published_settings_of_the_nearest_resolution():
     assert (larger.train.microbatches, larger.model.G.attention, larger.model.D.attention) == (32, (128,), (64,))
 
 
-@pytest.mark.parametrize("name", ["biggan", "r1"])
+@pytest.mark.parametrize("name", ["biggan", "r1", "stylegan2"])
 @pytest.mark.parametrize("resolution", [16, 64, 128, 512])
 def test_presets_make_configs_that_build_for_any_data_and_devices(name, resolution):
     rules = preset.load(name)

@@ -22,9 +22,7 @@ def test_it_is_the_published_one_in_either_of_its_forms(number):
     kernel = normal(f"mw{number}", (5, 4, size, size), SEED).transpose(2, 3, 1, 0)
     up = case["up"] == 2
     styles = normal(f"ms{number}", (2, 4), SEED) + 1
-    result = modulated_conv(
-        X, kernel[::-1, ::-1] if up else kernel, styles, demodulate=case["demodulate"], up=up
-    )
+    result = modulated_conv(X, kernel[::-1, ::-1] if up else kernel, styles, demodulate=case["demodulate"], up=up)
     if case["noise"]:
         result += normal(f"mn{number}", (2, 1, *result.shape[1:3]), SEED).transpose(0, 2, 3, 1)
     for form in ("fused", "unfused"):

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm, standing_statistics
+from gan_jax.layers.norm import (
+    BatchNorm,
+    CategoricalBatchNorm,
+    ConditionalBatchNorm,
+    pixel_norm,
+    standing_statistics,
+)
 from gan_jax.networks.biggan import Generator
 from tests.reference import Peer, assert_array, integers, nchw, normal
 
@@ -140,3 +146,11 @@ def test_standing_statistics_equal_biggan_pytorch(standing):
     z, labels = normal("z", (4, 12), 1202), integers("y", (4,), 1202, 4)
     images = jax.jit(lambda v: module.apply(v, z, labels, train=False))(variables)
     assert_array(nchw(images), "biggan", "standing", "G_eval")
+
+
+def test_pixel_norm_makes_the_mean_square_one():
+    x = np.random.RandomState(0).normal(size=(2, 3, 5)).astype(np.float32)
+    expected = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + 1e-8)
+    np.testing.assert_allclose(pixel_norm(x), expected, rtol=1e-6)
+    assert pixel_norm(jnp.asarray(x, jnp.bfloat16)).dtype == jnp.bfloat16
+    assert jnp.isfinite(pixel_norm(jnp.zeros((1, 4)))).all()

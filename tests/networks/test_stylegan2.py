@@ -35,9 +35,7 @@ CIFAR = {**FULL, "mapping_layers": 2}
         (128, 1000, {**HALF, "mapping_layers": 2}, "resnet", 23_723_933, 26_758_272),
     ],
 )
-def test_parameter_counts_are_the_published_ones(
-    resolution, classes, settings, architecture, generator, discriminator
-):
+def test_parameter_counts_are_the_published_ones(resolution, classes, settings, architecture, generator, discriminator):
     assert count_parameters(Generator(resolution, classes, **settings), jnp.zeros((2, 512))) == generator
     pixels = jax.ShapeDtypeStruct((2, resolution, resolution, 3), jnp.float32)
     base = settings["channel_base"]

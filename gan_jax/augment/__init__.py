@@ -1,0 +1,1 @@
+"""Differentiable augmentation on the device, between images and discriminator."""

@@ -1,0 +1,117 @@
+"""What recipes see of augmentation, whichever it is."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from gan_jax.augment import ada, diffaugment
+from gan_jax.augment.probability import Probability, adaptive, constant, scheduled
+from gan_jax.augment.transforms import multipliers
+from gan_jax.errors import ConfigError
+
+Tree = Any
+
+_WHERE = "config.phases.augment"
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Differentiable augmentation of real and generated images alike.
+
+    Attributes:
+        aux: makes its state, {} where it has none.
+        apply: `(aux, key, images, images_seen) -> images`, float32 [n, h, w, c]: augments each image on its own;
+            differentiable by the images, also twice. `images_seen` is that of training.
+        observe: `(aux, real_logits) -> aux`, for every discriminator phase.
+        adapt: None, or `(every, aux -> aux)`: a change of the state that is due every so many steps.
+    """
+
+    aux: Callable[[], Tree]
+    apply: Callable[[Tree, jax.Array, jax.Array, jax.Array], jax.Array]
+    observe: Callable[[Tree, jax.Array], Tree]
+    adapt: tuple[int, Callable[[Tree], Tree]] | None
+
+
+def build(section: Mapping[str, Any], batch_size: int) -> Augmentation:
+    """The augmentation of the config section `phases.augment`.
+
+    Args:
+        section: `name` and the fields of that name:
+
+            none: images stay as they are.
+            diffaugment: `policy`, any of color, translation and cutout, in order.
+            ada: `transforms`, a published pipe (such as bgc) or multipliers of p by transform or group; `p`, a number
+                or `{start, end, until_kimg}`, a cosine over so many thousand images. Where there is a `target`
+                (published: 0.6), p starts there and adapts itself every `interval` steps (default 4), by 1 in
+                `horizon_kimg` thousand images (500).
+        batch_size: images of one step.
+
+    Raises:
+        ConfigError: a name, field or number that cannot be used.
+    """
+    name = section.get("name")
+    if name == "ada":
+        return _ada(section, batch_size)
+    if name == "diffaugment":
+        _check_fields(section, ("policy",))
+        operations = diffaugment.operations(section["policy"])
+        return _stateless(lambda key, images: diffaugment.augment(key, images, operations))
+    if name == "none":
+        _check_fields(section, ())
+        return _stateless(lambda key, images: images)
+    raise ConfigError(f'{_WHERE}.name is {name!r}: expected "none", "diffaugment" or "ada"')
+
+
+def _stateless(change):
+    return Augmentation(
+        aux=dict,
+        apply=lambda aux, key, images, images_seen: change(key, images),
+        observe=lambda aux, real_logits: aux,
+        adapt=None,
+    )
+
+
+def _ada(section, batch_size):
+    _check_fields(section, ("transforms", "p"), ("target", "interval", "horizon_kimg"))
+    chosen, probability = multipliers(section["transforms"]), _probability(section, batch_size)
+
+    def apply(aux, key, images, images_seen):
+        return ada.augment(key, images, chosen, probability.value(aux, images_seen))
+
+    return Augmentation(probability.aux, apply, probability.observe, probability.adapt)
+
+
+def _probability(section, batch_size) -> Probability:
+    p, target = section["p"], section.get("target")
+    if isinstance(p, int | float):
+        _check_number("p", p)
+        if target is None:
+            return constant(p)
+        interval, horizon = section.get("interval", 4), section.get("horizon_kimg", 500)
+        _check_number("interval", interval, positive=True)
+        _check_number("horizon_kimg", horizon, positive=True)
+        return adaptive(p, target, interval, 1000 * horizon, batch_size)
+    if target is not None:
+        raise ConfigError(f"{_WHERE}.target is {target} beside a schedule of p: set target to None, or p to a number")
+    if not hasattr(p, "get") or sorted(p) != ["end", "start", "until_kimg"]:
+        raise ConfigError(f"{_WHERE}.p is {p!r}: expected a number, or start, end and until_kimg")
+    _check_number("p.start", p["start"])
+    _check_number("p.end", p["end"])
+    _check_number("p.until_kimg", p["until_kimg"], positive=True)
+    return scheduled(p["start"], p["end"], 1000 * p["until_kimg"])
+
+
+def _check_fields(section, required, optional=()):
+    fields = {"name", *required, *optional}
+    if missing := [name for name in required if name not in section]:
+        raise ConfigError(f"{_WHERE} lacks {missing[0]}, which {section['name']!r} needs")
+    if unknown := [name for name in section if name not in fields]:
+        raise ConfigError(f"{_WHERE} has {unknown[0]!r}: the fields of {section['name']!r} are {sorted(fields)}")
+
+
+def _check_number(field, value, positive=False):
+    if not isinstance(value, int | float) or value < 0 or (positive and value == 0):
+        expected = "a number above 0" if positive else "0 or more"
+        raise ConfigError(f"{_WHERE}.{field} is {value!r}: expected {expected}")
