@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import linear_call
 
+from gan_jax.layers.convolution import Window, correlate, transposed
+
 
 def normalized(taps: Sequence[float]) -> np.ndarray:
     """Taps with the sum 1, float64 [k]."""
@@ -26,7 +28,6 @@ def normalized(taps: Sequence[float]) -> np.ndarray:
 
 
 BINOMIAL = normalized((1, 3, 3, 1))
-_JOINT = 16  # up to so many taps in all, both axes are filtered in one pass
 
 
 def upfirdn(
@@ -50,19 +51,11 @@ def upfirdn(
     """
     taps = np.asarray(taps, np.float64)
     taps = taps if flip else np.flip(taps)
-    ups, downs = ((v, v) if isinstance(v, int) else v for v in (up, down))
-    pads = (padding,) * 4 if isinstance(padding, int) else padding
-    if taps.ndim == 1 and len(taps) ** 2 <= _JOINT:
-        taps = np.outer(taps, taps)
-    columns, rows = (taps, taps) if taps.ndim == 2 else (taps[:, None], taps[None])
-    vertical, horizontal = (
-        _Axis.of(x.shape[1 + i], size, ups[i], downs[i], pads[2 * i : 2 * i + 2])
-        for i, size in enumerate((columns.shape[0], rows.shape[1]))
-    )
-    if taps.ndim == 2:
-        return _filter(x, taps * gain, vertical, horizontal)
-    x = _filter(x, columns * gain, vertical, _Axis.untouched(x.shape[2]))
-    return _filter(x, rows, _Axis.untouched(x.shape[1]), horizontal)
+    (up_y, up_x), (down_y, down_x) = ((v, v) if isinstance(v, int) else v for v in (up, down))
+    top, bottom, left, right = (padding,) * 4 if isinstance(padding, int) else padding
+    vertical = _Axis.of(x.shape[1], taps.shape[0], up_y, down_y, (top, bottom))
+    horizontal = _Axis.of(x.shape[2], taps.shape[-1], up_x, down_x, (left, right))
+    return _filter(x, taps * (gain if taps.ndim == 2 else gain**0.5), vertical, horizontal)
 
 
 def upsample(x: jax.Array, taps: np.ndarray = BINOMIAL) -> jax.Array:
@@ -79,37 +72,25 @@ def downsample(x: jax.Array, taps: np.ndarray = BINOMIAL) -> jax.Array:
 
 def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Correlation of x [n, h, w, c] with a kernel [k, k, c, d], zeros beyond the edges, same size."""
-    return _convolve(x, kernel, (1, 1), "SAME")
+    return correlate(x, kernel, Window(padding=len(kernel) // 2))
 
 
 def conv_down(x: jax.Array, kernel: jax.Array, taps: np.ndarray = BINOMIAL) -> jax.Array:
     """Smooths by taps [k], then correlates with stride 2: [n, h, w, c] -> [n, h/2, w/2, d]."""
     margin = len(kernel) // 2
     before, after = (len(taps) - 1) // 2 + margin, (len(taps) - 2) // 2 + margin
-    x = upfirdn(x, taps, padding=(before, after, before, after))
-    return _convolve(x, kernel, (2, 2), "VALID")
+    return correlate(upfirdn(x, taps, padding=(before, after, before, after)), kernel, Window(stride=2))
 
 
 def conv_up(x: jax.Array, kernel: jax.Array, taps: np.ndarray = BINOMIAL) -> jax.Array:
     """Correlates x, zeros between its pixels, with a kernel [3, 3, c, d], then smooths: -> [n, 2h, 2w, d].
 
-    The published code has a transposed convolution here, so its kernels are ours flipped. Every pixel of the result
-    reads one, two or four of the nine taps, according to whether its row and column are even: four small convolutions
-    instead of one over zeros.
+    The published code calls this a transposed convolution and stores the kernel flipped.
     """
     _, h, w, _ = x.shape
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    phases = [
-        [_convolve(padded[:, i:, j:], kernel[i::2, j::2][: 2 - i, : 2 - j], (1, 1), "VALID") for j in (0, 1)]
-        for i in (0, 1)
-    ]
-    y = _interleave(phases)[:, : 2 * h + 1, : 2 * w + 1]
+    y = transposed(x, kernel[::-1, ::-1].swapaxes(2, 3), Window(stride=2), (2 * h + 1, 2 * w + 1))
     before, after = (len(taps) + 1) // 2 - 1, (len(taps) - 2) // 2
     return upfirdn(y, taps, padding=(before, after, before, after), gain=4.0)
-
-
-def _convolve(x, kernel, strides, padding):
-    return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 class _Axis(NamedTuple):
@@ -137,6 +118,10 @@ class _Axis(NamedTuple):
         """Outputs that differ in which taps they read."""
         return self.up // math.gcd(self.up, self.down)
 
+    def reads(self, taps: int) -> int:
+        """Taps that an output reads, at most."""
+        return -(-taps // self.up)
+
     def slices(self, phase: int, taps: int) -> tuple[list[tuple[int, int]], int, int]:
         """`[(tap, first input)]` of a phase, the stride of its inputs and how many outputs there are."""
         starts = [(phase * self.down + t - self.before, t) for t in range(taps)]
@@ -149,13 +134,18 @@ class _Axis(NamedTuple):
 
 
 def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) -> jax.Array:
-    """The correlation with taps [kh, kw], linear in x, with a derivative of the same form."""
+    """The correlation with taps [kh, kw], or [k] along both axes; linear in x, with a derivative of the same form."""
+    kh, kw = taps.shape[0], taps.shape[-1]
 
     def forward(_, x):
-        return _sum_of_slices(x, taps, vertical, horizontal)
+        if taps.ndim == 2:
+            return _sum_of_slices(x, taps, vertical, horizontal)
+        if vertical.reads(kh) * horizontal.reads(kw) <= 4:  # no more slices than one axis after the other
+            return _sum_of_slices(x, np.outer(taps, taps), vertical, horizontal)
+        x = _sum_of_slices(x, taps[:, None], vertical, _Axis.untouched(x.shape[2]))
+        return _sum_of_slices(x, taps[None], _Axis.untouched(x.shape[1]), horizontal)
 
     def backward(_, y):
-        kh, kw = taps.shape
         return _filter(y, np.flip(taps), vertical.transposed(kh), horizontal.transposed(kw))
 
     return linear_call(forward, backward, (), x)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax.engine import sharding
+from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Stage, View, load
+from gan_jax.engine.step import abstract_batch, compile_step
+from gan_jax.errors import ConfigError
 from gan_jax.weights.places import from_variables
 from gan_jax.weights.stylegan2 import places
 from tests.networks.test_stylegan2 import variables_of
@@ -128,3 +130,144 @@ def test_the_gradients_of_all_phases_are_the_published_ones(case, monkeypatch):
         if name == "Dreg":
             assert_scalar(value / gain, "stylegan2_phases", case, "Dreg/Loss/D/reg")
             assert_scalar(out.metrics["squared_gradient"], "stylegan2_phases", case, "Dreg/Loss/r1_penalty")
+
+
+BATCH = 8
+TINY = "configs/stylegan2_digits.py:quick"
+
+
+def tiny(*overrides, **augment):
+    config = configs.load(TINY, [f"train.batch_size={BATCH}", *overrides])
+    with config.unlocked():
+        config.phases.augment = augment or {"name": "none"}
+    return config
+
+
+def view_of(recipe, **changes):
+    """What a loss sees of the first state."""
+    mesh = sharding.data_mesh(1)
+    first = state.born(recipe, state.abstract(recipe, mesh, ()), 0)
+    modules = {name: network.module for name, network in recipe.networks.items()}
+    fields = {"params": first.params, "stats": first.stats, "ema": first.ema, "aux": first.aux}
+    return View(modules, **{**fields, **changes}, step=first.step, images=first.images, stage=Stage(), mesh=mesh)
+
+
+def batch_of(size=BATCH):
+    pixels = np.random.RandomState(0).randint(0, 256, (size, 16, 16, 1)).astype(np.uint8)
+    return {"image": pixels, "label": np.arange(size, dtype=np.int32)}
+
+
+def test_phases_run_when_published_and_carry_the_corrected_optimisers():
+    recipe = load(tiny())
+    names = [[name for name, _ in schedule.due(recipe, step)] for step in range(17)]
+    assert names[0] == names[16] == ["generator", "path_length", "discriminator", "r1"]
+    assert names[4] == names[8] == names[12] == ["generator", "path_length", "discriminator"]
+    assert names[1] == names[15] == ["generator", "discriminator"]
+    assert (recipe.players["generator"].lazy, recipe.players["discriminator"].lazy) == (4, 16)
+    without = load(tiny("phases.path_length_weight=0.0"))
+    assert "path_length" not in [phase.name for phase in without.phases]
+    assert without.players["generator"].lazy == 4  # as published
+
+
+@pytest.fixture(scope="module")
+def stepped():
+    """One step of all phases with adaptive augmentation on one and on four devices, and the state before."""
+    recipe = load(tiny(name="ada", transforms="bgc", p=0.3, target=0.6, interval=4, horizon_kimg=1))
+    batch, results = {key: value[None, None] for key, value in batch_of().items()}, []
+    for devices in (1, 4):
+        mesh = sharding.data_mesh(devices)
+        target = state.abstract(recipe, mesh, ())
+        step = compile_step(recipe, 0, mesh, schedule.due(recipe, 0), target, abstract_batch(batch, mesh))
+        before = jax.device_get(state.born(recipe, target, 0))
+        results.append(jax.device_get(step(state.born(recipe, target, 0), sharding.put(batch, mesh))))
+    return before, results
+
+
+def test_a_step_moves_averages_noise_strengths_and_the_augmentation(stepped):
+    before, ((after, metrics), _) = stepped
+    assert after.aux["path_length"] > 0
+    w_avg = after.stats["G"]["buffers"]["mapping"]["w_avg"]
+    assert np.abs(w_avg).max() > 0
+    np.testing.assert_array_equal(after.ema["G"]["buffers"]["mapping"]["w_avg"], w_avg)  # copied, not averaged
+    assert after.params["G"]["synthesis"]["b8"]["conv1"]["noise_strength"] != 0
+    constant = [state.stats["G"]["buffers"]["synthesis"]["b8"]["conv0"]["noise_const"] for state in (before, after)]
+    np.testing.assert_array_equal(*constant)
+    # One adaptation, by 8 images * 4 steps / 1000, to whichever side the logits' signs say.
+    np.testing.assert_allclose(abs(after.aux["augment"]["p"] - 0.3), 0.032, rtol=1e-4)
+    assert metrics["augment/p"] == after.aux["augment"]["p"]
+    assert all(np.isfinite(value) for value in metrics.values())
+
+
+def test_one_and_four_devices_agree(stepped):
+    _, ((one, metrics_one), (four, metrics_four)) = stepped
+    for name, value in metrics_one.items():
+        np.testing.assert_allclose(metrics_four[name], value, rtol=2e-3, atol=1e-5, err_msg=name)
+    np.testing.assert_allclose(one.aux["path_length"], four.aux["path_length"], rtol=1e-4)
+
+
+def test_noise_and_mixing_are_drawn_anew_for_every_step():
+    recipe = load(tiny("phases.style_mixing=1.0"))
+    view = view_of(recipe)
+    strong = jax.tree.map_with_path(
+        lambda path, x: jnp.float32(1) if path[-1].key == "noise_strength" else x, view.params["G"]
+    )
+    view = view_of(recipe, params={**view.params, "G": strong})
+    loss = jax.jit(next(phase.loss for phase in recipe.phases if phase.name == "generator"), static_argnums=0)
+    values = {float(loss(_Hashable(view), batch_of(), jax.random.key(seed))[0]) for seed in (0, 0, 1, 2)}
+    assert len(values) == 3
+
+
+class _Hashable:
+    """A view as a static argument."""
+
+    def __init__(self, view):
+        self._view = view
+
+    def __getattr__(self, name):
+        return getattr(self._view, name)
+
+
+def test_style_mixing_joins_two_latents_at_one_crossover(monkeypatch):
+    """With a crossover at 2 the first two layers see the w of the first latent, the others that of the second."""
+    recipe = load(tiny("phases.style_mixing=1.0"))
+    view, seen = view_of(recipe), []
+    monkeypatch.setattr(jax.random, "randint", lambda key, shape, low, high: jnp.int32(2))
+    generator = recipe.networks["G"].module
+
+    def record(module, ws, **options):
+        seen.append(ws)
+        return original(module, ws, **options)
+
+    original = type(generator).synthesize
+    monkeypatch.setattr(type(generator), "synthesize", record)
+    next(phase.loss for phase in recipe.phases if phase.name == "generator")(view, batch_of(), jax.random.key(0))
+    (ws,) = seen
+    assert ws.shape == (BATCH, generator.num_ws, 32)
+    np.testing.assert_array_equal(ws[:, 0], ws[:, 1])
+    np.testing.assert_array_equal(ws[:, 2], ws[:, -1])
+    assert np.abs(ws[:, 1] - ws[:, 2]).min(0).max() > 1e-3
+
+
+def test_truncation_pulls_samples_towards_the_mean_w():
+    recipe = load(tiny())
+    variables = {"G": view_of(recipe).net("G").variables}
+    z = jax.vmap(lambda key: recipe.prior(key, {}))(jax.random.split(jax.random.key(1), 3))
+    labels = jnp.arange(3)
+    ws = {psi: recipe.styles.map(variables, z, labels, {"truncation": psi}) for psi in (None, 0.5)}
+    np.testing.assert_allclose(ws[0.5], 0.5 * ws[None], rtol=1e-6)  # the average is zero before training
+    images = recipe.sample(variables, z, labels, {"truncation": 0.5})
+    np.testing.assert_allclose(images, recipe.styles.synthesize(variables, ws[0.5]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["phases.r1_every=0"], "r1_every is 0: expected 1"),
+        (["phases.path_length_shrink=16"], "path_length_shrink is 16, more than the images of a microbatch"),
+        (["data.resolution=24"], "resolution is 24: expected a power of two of at least 8"),
+        (["model.G.architecture=nonsense"], "model.G.architecture is 'nonsense': expected"),
+    ],
+)
+def test_settings_that_cannot_work_are_sentences(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        state.abstract(load(tiny(*overrides)), sharding.data_mesh(1), ())
