@@ -139,11 +139,13 @@ def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) 
 
     def forward(_, x):
         if taps.ndim == 2:
-            return _sum_of_slices(x, taps, vertical, horizontal)
-        if vertical.reads(kh) * horizontal.reads(kw) <= 4:  # no more slices than one axis after the other
-            return _sum_of_slices(x, np.outer(taps, taps), vertical, horizontal)
-        x = _sum_of_slices(x, taps[:, None], vertical, _Axis.untouched(x.shape[2]))
-        return _sum_of_slices(x, taps[None], _Axis.untouched(x.shape[1]), horizontal)
+            y = _sum_of_slices(x, taps, vertical, horizontal)
+        elif vertical.reads(kh) * horizontal.reads(kw) <= 4:  # no more slices than one axis after the other
+            y = _sum_of_slices(x, np.outer(taps, taps), vertical, horizontal)
+        else:
+            y = _sum_of_slices(x, taps[:, None], vertical, _Axis.untouched(x.shape[2]))
+            y = _sum_of_slices(y, taps[None], _Axis.untouched(x.shape[1]), horizontal)
+        return y.astype(x.dtype)
 
     def backward(_, y):
         return _filter(y, np.flip(taps), vertical.transposed(kh), horizontal.transposed(kw))
@@ -172,7 +174,7 @@ def _sum_of_slices(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: 
                 ends = (n, y0 + stride_y * (count_y - 1) + 1, x0 + stride_x * (count_x - 1) + 1, c)
                 part = jax.lax.slice(padded, (0, y0, x0, 0), ends, (1, stride_y, stride_x, 1))
                 total += taps[ty, tx] * part.astype(jnp.float32)
-        return total.astype(x.dtype)
+        return total
 
     y = _interleave([[phase(row, column) for column in columns] for row in rows])
     return y[:, : vertical.size, : horizontal.size]

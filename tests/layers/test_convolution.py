@@ -84,7 +84,8 @@ def test_no_derivative_has_a_window_larger_than_its_image(size, window):
             numbers = equation.params["dimension_numbers"]
             image, kernel = (v.aval.shape for v in equation.invars)
             stretched = [
-                1 + d * (image[axis] - 1) for axis, d in zip(numbers.lhs_spec[2:], equation.params["lhs_dilation"])
+                1 + d * (image[axis] - 1)
+                for axis, d in zip(numbers.lhs_spec[2:], equation.params["lhs_dilation"], strict=True)
             ]
             assert all(
                 kernel[axis] <= max(length, size) for axis, length in zip(numbers.rhs_spec[2:], stretched, strict=True)
