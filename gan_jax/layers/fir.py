@@ -144,7 +144,7 @@ def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) 
             y = _sum_of_slices(x, np.outer(taps, taps), vertical, horizontal)
         else:
             y = _sum_of_slices(x, taps[:, None], vertical, _Axis.untouched(x.shape[2]))
-            y = _sum_of_slices(y, taps[None], _Axis.untouched(x.shape[1]), horizontal)
+            y = _sum_of_slices(y, taps[None], _Axis.untouched(y.shape[1]), horizontal)
         return y.astype(x.dtype)
 
     def backward(_, y):
