@@ -2,19 +2,32 @@
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gan_jax import config as configs
 from gan_jax import workdir as workdirs
+from gan_jax.engine import sharding
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
 from gan_jax.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("*.py"))
-TRAINED_ELSEWHERE = "biggan_digits"  # test_train.py
+# Trained for two steps by the default run; the others by `launch/test.sh --all`.
+ONE_OF_EACH_NETWORK = (
+    "biggan_cifar10",
+    "biggan_deep_imagenet128",
+    "progan_digits",
+    "r1_digits",
+    "r3gan_digits",
+    "stylegan1_ffhq1024",
+    "stylegan2_digits",
+    "stylegan3t_ffhq1024",
+    "wgan_gp_polygons",
+)
 
 
 def spec(path: Path, argument: str = "") -> str:
@@ -69,8 +82,18 @@ def test_the_quick_variant_is_the_same_recipe(path):
     assert quick.data.source in ("digits", "polygons")  # needs no download
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem != TRAINED_ELSEWHERE], ids=lambda path: path.stem)
-def test_the_quick_variant_trains(path, tmp_path):
+def trainings() -> Iterator:
+    """Every config on one and on four devices; by default one of each network, on four."""
+    for path in SHIPPED:
+        for devices in (1, 4):
+            quick = path.stem in ONE_OF_EACH_NETWORK and devices == 4
+            marks = () if quick else (pytest.mark.slow,)
+            yield pytest.param(path, devices, id=f"{path.stem}-{devices}", marks=marks)
+
+
+@pytest.mark.parametrize(("path", "devices"), trainings())
+def test_the_quick_variant_trains(path, devices, tmp_path, monkeypatch):
+    monkeypatch.setattr(sharding, "make_mesh", lambda section: sharding.data_mesh(devices))
     overrides = ["report.tensorboard=False", "train.compilation_cache=", "report.rows=2"]
     scanned = "train.unroll=False"  # several critic steps compile as one
     assert train(configs.load(spec(path, "quick"), [*overrides, scanned]), tmp_path) == 0
