@@ -91,7 +91,7 @@ def trainings() -> Iterator:
             yield pytest.param(path, devices, id=f"{path.stem}-{devices}", marks=marks)
 
 
-@pytest.mark.parametrize(("path", "devices"), trainings())
+@pytest.mark.parametrize(("path", "devices"), list(trainings()))
 def test_the_quick_variant_trains(path, devices, tmp_path, monkeypatch):
     monkeypatch.setattr(sharding, "make_mesh", lambda section: sharding.data_mesh(devices))
     overrides = ["report.tensorboard=False", "train.compilation_cache=", "report.rows=2"]
