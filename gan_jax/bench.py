@@ -81,7 +81,7 @@ def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, 
 
 def _input_rates(run: Run, steps: int) -> dict[str, float]:
     """Of the input pipeline alone, up to batches on the devices; a step reads a batch for each of its repeats."""
-    images = [run.batch_size * schedule.slices(run.recipe, step) for step in range(steps)]
+    images = [run.batch_size * schedule.slices(run.recipe, schedule.due(run.recipe, step)) for step in range(steps)]
     with contextlib.closing(run.work(0)) as works:
         seconds = _intervals(jax.block_until_ready(work.batch) for work in itertools.islice(works, steps))
     return {

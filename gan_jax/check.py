@@ -166,7 +166,7 @@ class Subject:
 
     def _compile(self, active: schedule.Active, mesh, size: int) -> jax.stages.Compiled:
         target = state.abstract(self.recipe, mesh, self.config.mesh.rules)
-        batch = abstract_batch(self._batch(max((n for _, n in active), default=1), size), mesh)
+        batch = abstract_batch(self._batch(schedule.slices(self.recipe, active), size), mesh)
         return compile_step(self.recipe, 0, mesh, active, target, batch)
 
     def _run(self, current: state.State, steps: range) -> tuple[state.State, dict[str, float]]:
@@ -175,7 +175,7 @@ class Subject:
             active = schedule.due(self.recipe, step)
             if active not in self.compiled:
                 self.compiled[active] = self._compile(active, self.mesh, DEVICES * PER_DEVICE)
-            batch = self._batch(schedule.slices(self.recipe, step), DEVICES * PER_DEVICE)
+            batch = self._batch(schedule.slices(self.recipe, active), DEVICES * PER_DEVICE)
             current, new = self.compiled[active](current, sharding.put(batch, self.mesh))
             metrics |= new
         return current, {name: float(value) for name, value in metrics.items()}

@@ -155,6 +155,7 @@ def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
     missing, unknown = set(SECTIONS) - set(config), set(config) - set(SECTIONS)
     if missing or unknown:
         raise ConfigError(f"the config lacks sections {sorted(missing)} and has unknown ones {sorted(unknown)}")
+    _separate_players(config.players)
     for override in overrides:
         key, _, text = override.partition("=")
         _set(config, key, text)
@@ -240,6 +241,16 @@ def _find(name: str) -> Path:
     close = difflib.get_close_matches(Path(name).stem, shipped)
     hint = f"; did you mean {shipped[close[0]].relative_to(beside_package)}?" if close else ""
     raise ConfigError(f"--config: there is no file {name}{hint}")
+
+
+def _separate_players(players: ConfigDict) -> None:
+    """Gives every player a section of its own, with `freeze`, see `engine.freezing`.
+
+    Two names may stand for one section in a file, but an override is for one of them.
+    """
+    for name, section in players.items():
+        if isinstance(section, ConfigDict):
+            players[name] = ConfigDict({"freeze": (), **section.to_dict(preserve_field_references=True)})
 
 
 def _set(config: ConfigDict, key: str, text: str) -> None:

@@ -11,6 +11,7 @@ import sys
 from gan_jax.errors import ConfigError, UserError, explained
 
 OVERRIDE = "--config."
+FORMATS = ("biggan", "biggan-deep", "stylegan2", "stylegan3", "r3gan", "gan-jax")
 
 
 def run() -> None:
@@ -37,12 +38,21 @@ def main(arguments: list[str]) -> int:
     return options.command(options)
 
 
+class _Formatter(argparse.HelpFormatter):
+    """One line for every command: argparse forgets how far their names are indented when it makes room for them."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        self._action_max_length = max(self._action_max_length, *(len(name) + 4 for name in action.choices or [""]))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="gan-jax",
         description="Train generative adversarial networks in JAX.",
         epilog="gan-jax COMMAND --help tells more. Fields of the config are set by --config.FIELD=VALUE.",
+        formatter_class=_Formatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -59,10 +69,16 @@ def make_parser() -> argparse.ArgumentParser:
             sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
+    def of_class(sub, truncates: bool = True):
+        sub.add_argument("--class", type=int, dest="number", metavar="C", help="the class, of a model that has some")
+        if truncates:
+            sub.add_argument("--truncation", type=float, metavar="PSI", help="less variety, more quality")
+
     sub = command("train", _train, "Train a GAN, or go on with a workdir where it stopped.", workdir=True, config=True)
     sub.add_argument("--data", metavar="WORDS", help="instead of a config: folder:PATH, zip:PATH, tfds:NAME, ...")
     sub.add_argument("--preset", metavar="NAME", help="what to train on it, such as r1 or biggan")
     sub.add_argument("--prepared", type=_place, metavar="DIR", help="where to prepare it; in a cache if not given")
+    sub.add_argument("--init", type=_place, metavar="DIR", help="begin a new run with the networks of this workdir")
     sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
     sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
 
@@ -70,7 +86,8 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=_place, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
     sub.add_argument("--count", type=int, metavar="N", help="how many; ten of each class if not given")
     sub.add_argument("--classes", type=_numbers, default=(), metavar="3,7", help="which classes; all if not given")
-    sub.add_argument("--truncation", type=float, metavar="PSI", help="truncate the latents: less variety, more quality")
+    psis = "truncate the latents: less variety, more quality; several: a row for each"
+    sub.add_argument("--truncation", type=_fractions, default=(), metavar="PSI", help=psis)
     sub.add_argument(
         "--truncation-form",
         choices=("resampled", "threshold"),
@@ -78,7 +95,31 @@ def make_parser() -> argparse.ArgumentParser:
         help="resampled: draw entries beyond PSI again; threshold: draw those beyond 2 again, scale all by PSI",
     )
     sub.add_argument("--standing", type=int, metavar="N", help="batches for standing statistics; as in the config")
-    sub.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents")
+    seeds = sub.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents")
+    seeds.add_argument("--seeds", type=_ranges, default=(), metavar="85,297-300", help="an image of each of these")
+    seeds.add_argument("--ws", type=_place, metavar="FILE.npz", help="images of these styles, as project writes them")
+
+    sub = command("mix", _mix, "Mix the styles of some seeds with those of others, in a grid.", workdir=True)
+    sub.add_argument("--out", type=_place, required=True, metavar="FILE.png", help="sources at the top and at the left")
+    sub.add_argument("--rows", type=_ranges, required=True, metavar="85,100-102", help="seeds, one for each row")
+    sub.add_argument("--columns", type=_ranges, required=True, metavar="55,821", help="seeds, one for each column")
+    sub.add_argument("--layers", type=_ranges, required=True, metavar="0-6", help="those that the column's seed styles")
+    of_class(sub)
+
+    sub = command("interpolate", _interpolate, "Go from seed to seed, in a film or a strip.", workdir=True)
+    sub.add_argument("--out", type=_place, required=True, metavar="FILE.gif|.mp4|.png", help="a film, or a strip")
+    sub.add_argument("--seeds", type=_ranges, required=True, metavar="1,2,7-9", help="where the way leads")
+    sub.add_argument("--frames", type=int, metavar="N", help="from a seed to the next; 60, in a strip 8")
+    sub.add_argument("--rate", type=int, default=25, metavar="N", help="images a second (25)")
+    of_class(sub)
+
+    sub = command("project", _project, "Search the styles that give an image.", workdir=True)
+    sub.add_argument("--target", type=_place, required=True, metavar="FILE", help="the image")
+    sub.add_argument("--out", type=_place, required=True, metavar="DIR", help="for pictures and projected_w.npz")
+    sub.add_argument("--steps", type=int, default=1000, metavar="N", help="of the search (1000)")
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help="of the search")
+    of_class(sub, truncates=False)
 
     sub = command("prepare", _prepare, "Make a data set ready for fast training.", figures=True)
     sub.add_argument("--source", required=True, metavar="WORDS", help="folder:PATH, zip:PATH, tar:PATH or tfds:NAME")
@@ -107,6 +148,17 @@ def make_parser() -> argparse.ArgumentParser:
     command("params", _params, "Print the parameter table and totals of a config.", config=True, figures=True)
     command("check", _check, "Check that a recipe keeps the engine's contract, on tiny input.", config=True)
 
+    sub = command("import", _import, "Make a workdir of published weights; nothing in their files is run.")
+    sub.add_argument("--format", choices=FORMATS, required=True, help="which code base wrote them, see docs/weights.md")
+    sub.add_argument("--input", type=_place, required=True, metavar="FILE|DIR", help="the file or folder of weights")
+    sub.add_argument("--out", type=_place, required=True, metavar="DIR", help="a new folder, for sample, train --init")
+    sub.add_argument("--truncation", type=float, metavar="PSI", help="biggan-deep: its statistics for this truncation")
+
+    sub = command("export", _export, "Write the networks of a workdir as safetensors.", workdir=True)
+    sub.add_argument(
+        "--out", type=_place, required=True, metavar="FILE.safetensors", help="FILE.json beside it: the config"
+    )
+
     sub = command("bench", _bench, "Measure speed, work and memory of a config here.", config=True, figures=True)
     sub.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps of each kind")
     sub.add_argument("--data-only", action="store_true", help="time the input pipeline alone")
@@ -118,6 +170,24 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(number) for number in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 3,7") from error
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number such as 0.7, or several: 0.5,0.7,1") from error
+
+
+def _ranges(text: str) -> tuple[int, ...]:
+    """Whole numbers, of which "7-9" stands for 7, 8 and 9."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()) or int(last or first) < int(first):
+            raise argparse.ArgumentTypeError(f"{text!r}: expected whole numbers such as 85,297-300")
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
 
 
 def _place(text: str):
@@ -148,6 +218,8 @@ def _load(options):
         with explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
             if (workdir / "config.json").exists():
                 return config.read(workdir, options.overrides)
+        if getattr(options, "init", None):
+            return config.read(options.init, options.overrides)
     return config.load(config.DEFAULT if options.config is None else options.config, options.overrides)
 
 
@@ -170,18 +242,57 @@ def _train(options) -> int:
         import jax
 
         jax.config.update("jax_disable_jit", True)
-    return train(_load(options), options.workdir, options.accept_changes)
+    return train(_load(options), options.workdir, options.accept_changes, options.init)
 
 
 def _sample(options) -> int:
     from gan_jax import config
-    from gan_jax.sample import sample
+    from gan_jax.sample import render, sample
     from gan_jax.sampling import Options
 
     settings = config.read(options.workdir, options.overrides)
+    if options.ws:
+        if options.count is not None or options.classes or options.truncation:
+            raise ConfigError("--ws holds what is drawn: leave out --count, --classes and --truncation")
+        print(render(settings, options.workdir, options.out, options.ws))
+        return 0
     standing = settings.evaluate.standing if options.standing is None else options.standing
-    how = Options(options.truncation, options.truncation_form, standing, options.seed)
-    print(sample(settings, options.workdir, options.out, options.count, options.classes, how))
+    how = Options(None, options.truncation_form, standing, options.seed)
+    asked = (options.count, options.classes, how, options.seeds, options.truncation)
+    print(sample(settings, options.workdir, options.out, *asked))
+    return 0
+
+
+def _mix(options) -> int:
+    from gan_jax import config
+    from gan_jax.mix import mix
+    from gan_jax.sampling import Options
+
+    settings, how = config.read(options.workdir, options.overrides), Options(options.truncation)
+    asked = (options.rows, options.columns, options.layers, options.number, how)
+    print(mix(settings, options.workdir, options.out, *asked))
+    return 0
+
+
+def _interpolate(options) -> int:
+    from gan_jax import config
+    from gan_jax.interpolate import interpolate
+    from gan_jax.sampling import Options
+
+    settings = config.read(options.workdir, options.overrides)
+    how = Options(options.truncation, standing=settings.evaluate.standing)
+    asked = (options.seeds, options.frames, options.rate, options.number, how)
+    print(interpolate(settings, options.workdir, options.out, *asked))
+    return 0
+
+
+def _project(options) -> int:
+    from gan_jax import config
+    from gan_jax.project import project
+
+    settings = config.read(options.workdir, options.overrides)
+    asked = (options.target, options.out, options.steps, options.seed, options.number)
+    print(project(settings, options.workdir, *asked))
     return 0
 
 
@@ -233,6 +344,20 @@ def _check(options) -> int:
         failures += not passed
         print(f"{'ok  ' if passed else 'FAIL'}  {name:<10} {text}", flush=True)
     return 1 if failures else 0
+
+
+def _import(options) -> int:
+    from gan_jax.import_weights import import_weights
+
+    print(import_weights(options.format, options.input, options.out, options.overrides, options.truncation))
+    return 0
+
+
+def _export(options) -> int:
+    from gan_jax.export import export
+
+    print(export(options.workdir, options.out))
+    return 0
 
 
 def _bench(options) -> int:

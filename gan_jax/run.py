@@ -80,7 +80,7 @@ class Run:
 
     def abstract_batch(self, stage: int, active: schedule.Active, mesh: Mesh) -> Any:
         """Shapes and shardings of the batch of a step with these due phases."""
-        shape = self._shape(stage, max((repeat for _, repeat in active), default=1))
+        shape = self._shape(stage, schedule.slices(self.recipe, active))
         return abstract_batch(self._pipeline.like(shape), mesh)
 
     def compile_ahead(self, step: int) -> None:
@@ -110,13 +110,13 @@ class Run:
         known: set[int] = set()
 
         def read(step: int, images: int, stage: int, position: int) -> Work:
-            shape = self._shape(stage, schedule.slices(self.recipe, step))
+            active = schedule.due(self.recipe, step)
+            shape = self._shape(stage, schedule.slices(self.recipe, active))
             batch = sharding.put(reader.read(position, shape), self.mesh)
             self._check_damage(reader.damaged)
             new = reader.damaged.keys() - known
             known.update(new)
             sentences = tuple(reader.damaged[index] for index in sorted(new))
-            active = schedule.due(self.recipe, step)
             return Work(step, images + shape[1] * shape[2], stage, active, batch, sentences)
 
         times = islice(enumerate(schedule.timeline(self.recipe, self.batch_size)), first_step, self.total_steps)

@@ -1,7 +1,9 @@
 """Images from a recipe's generator: the same image for the same (seed, index), on any number of devices."""
 
+import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,8 +12,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
+from gan_jax import workdir as workdirs
 from gan_jax.data.pipeline import one_hot
-from gan_jax.engine.recipe import Recipe
+from gan_jax.engine import sharding, state
+from gan_jax.engine.recipe import Recipe, load
 from gan_jax.errors import ConfigError, UserError
 from gan_jax.layers.pixels import to_uint8
 
@@ -43,12 +47,14 @@ class Options:
             raise ConfigError(f"truncation form is {self.form!r}: expected one of {TRUNCATION_FORMS}")
         if self.standing < 0:
             raise ConfigError(f"the number of batches for standing statistics is {self.standing}: expected 0 or more")
-        if not 0 <= self.seed < 2**32:
-            raise ConfigError(f"the seed is {self.seed}: expected a whole number from 0 to {2**32 - 1}")
+        check_seeds((self.seed,))
 
 
 class Sampler:
-    """Draws images from `{network: variables}`.
+    """Draws images from `{network: variables}`, in batches.
+
+    An image has a seed and an index: those of its latent. Where seeds are given, one for each image, the index is 0;
+    else the seed is that of the options and the indices count from `first`.
 
     Args:
         recipe: the GAN.
@@ -60,27 +66,51 @@ class Sampler:
     def __init__(self, recipe: Recipe, mesh: Mesh, batch: int, options: Options):
         if options.standing and recipe.standing is None:
             raise ConfigError("standing statistics were asked for, but this recipe's networks keep none")
-        if options.truncation is not None and not recipe.truncates:
-            raise ConfigError(f"truncation is {options.truncation}, but this recipe does not truncate: leave it out")
         self._devices = mesh.shape["data"]
         self.batch = self._rounded_up(batch)
-        self._recipe, self._options = recipe, options
+        self.recipe, self._options = recipe, self._checked(recipe, options)
         self._spread = NamedSharding(mesh, PartitionSpec("data"))
-        recipe_options = dataclasses.asdict(options)
+        # Truncation is an argument of what is compiled, so that several of them share it.
+        others = dataclasses.asdict(options)
 
-        def images(variables: Tree, indices: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-            samples = recipe.sample(variables, self._latents(indices), labels, recipe_options)
-            return to_uint8(samples), jnp.isfinite(samples).all()
+        def latents(truncation: float | None, seeds: jax.Array, indices: jax.Array) -> jax.Array:
+            def draw(seed: jax.Array, index: jax.Array) -> jax.Array:
+                key = jax.random.fold_in(jax.random.key(seed), index)
+                return recipe.prior(key, {**others, "truncation": truncation})
 
-        def settled(variables: Tree, labels: jax.Array) -> Tree:
+            return jax.lax.with_sharding_constraint(jax.vmap(draw)(seeds, indices), self._spread)
+
+        def images(variables: Tree, truncation: float | None, latents: jax.Array, labels: jax.Array) -> jax.Array:
+            return recipe.sample(variables, latents, labels, {**others, "truncation": truncation})
+
+        def ws(variables: Tree, truncation: float | None, latents: jax.Array, labels: jax.Array) -> jax.Array:
+            return recipe.styles.map(variables, latents, labels, {**others, "truncation": truncation})
+
+        def settled(variables: Tree, truncation: float | None, labels: jax.Array) -> Tree:
             # Far away from the indices of samples, so that no sample's own latents settle its statistics.
             accumulations, size = labels.shape[:2]
             indices = jnp.arange(accumulations * size, dtype=jnp.uint32) + jnp.uint32(2**31)
-            latents = self._latents(indices)
-            return recipe.standing(variables, latents.reshape(accumulations, size, *latents.shape[1:]), labels)
+            drawn = latents(truncation, jnp.full_like(indices, options.seed), indices)
+            return recipe.standing(variables, drawn.reshape(accumulations, size, *drawn.shape[1:]), labels)
 
-        self._images = jax.jit(images, out_shardings=(self._spread, NamedSharding(mesh, PartitionSpec())))
+        def shown(function: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, jax.Array]]:
+            def compute(*inputs: Tree) -> tuple[jax.Array, jax.Array]:
+                samples = function(*inputs)
+                return to_uint8(samples), jnp.isfinite(samples).all()
+
+            return jax.jit(compute, out_shardings=(self._spread, NamedSharding(mesh, PartitionSpec())))
+
+        self._latents = jax.jit(latents, out_shardings=self._spread)
+        self._ws = jax.jit(ws, out_shardings=self._spread)
         self._settled = jax.jit(settled)
+        self._images = shown(images)
+        self._synthesized = shown(lambda variables, ws: recipe.styles.synthesize(variables, ws))
+
+    def at(self, truncation: float | None) -> "Sampler":
+        """The same with another truncation; the two share what is compiled."""
+        other = copy.copy(self)
+        other._options = self._checked(self.recipe, dataclasses.replace(self._options, truncation=truncation))
+        return other
 
     def settle(self, variables: Tree, data: ConfigDict) -> Tree:
         """The variables with standing statistics, if the options ask for them (Brock et al. 2019, appendix C).
@@ -92,10 +122,12 @@ class Sampler:
         classes = np.random.default_rng(self._options.seed).integers(
             0, max(data.num_classes, 1), (self._options.standing, self.batch), np.int32
         )
-        return self._settled(variables, as_labels(classes, data))
+        return self._settled(variables, self._options.truncation, as_labels(classes, data))
 
-    def draw(self, variables: Tree, labels: np.ndarray, first: int = 0) -> np.ndarray:
-        """uint8 images [n, height, width, channels] of sample indices first, first + 1, ...
+    def draw(
+        self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """uint8 images [n, height, width, channels], see the class for which.
 
         Args:
             labels: class numbers int32 [n] or vectors float32 [n, num_classes], whichever the recipe was trained on.
@@ -103,30 +135,98 @@ class Sampler:
         Raises:
             UserError: an image holds a value that is not finite.
         """
-        return np.concatenate(list(self.stream(variables, labels, first)))
+        return np.concatenate(list(self.stream(variables, labels, first, seeds)))
 
-    def stream(self, variables: Tree, labels: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
+    def stream(
+        self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
         """The same in batches."""
-        size = min(self.batch, self._rounded_up(len(labels)))
-        for start in range(0, len(labels), size):
-            part = labels[start : start + size]
-            # The last label again: a vector of zeros is no label that every network can take.
-            padded = np.pad(part, ((0, size - len(part)), *((0, 0),) * (part.ndim - 1)), mode="edge")
-            indices = np.arange(first + start, first + start + size, dtype=np.uint32)
-            inputs = jax.device_put((indices, padded), self._spread)
-            images, finite = self._images(variables, *inputs)
-            if not finite:
-                raise UserError("the generator makes NaN or infinite values: its weights have diverged")
-            yield np.asarray(images)[: len(part)]
+        for (numbers, indices, part), count in self._batches(*self._identities(len(labels), first, seeds), labels):
+            latents = self._latents(self._options.truncation, numbers, indices)
+            yield self._show(count, self._images, variables, self._options.truncation, latents, part)
+
+    def latents(self, count: int, first: int = 0, seeds: Sequence[int] | None = None) -> np.ndarray:
+        """The latents [n, ...] of images."""
+        parts = self._batches(*self._identities(count, first, seeds))
+        return np.concatenate([np.asarray(self._latents(self._options.truncation, *part))[:n] for part, n in parts])
+
+    def of_latents(self, variables: Tree, latents: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+        """uint8 images of given latents [n, ...], in batches."""
+        for inputs, count in self._batches(latents, labels):
+            yield self._show(count, self._images, variables, self._options.truncation, *inputs)
+
+    def ws(
+        self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The styles float32 [n, layers, d] of images, truncated as the options say, in batches.
+
+        Raises:
+            ConfigError: the recipe has no styles.
+        """
+        self._check_styles()
+        for (numbers, indices, part), count in self._batches(*self._identities(len(labels), first, seeds), labels):
+            latents = self._latents(self._options.truncation, numbers, indices)
+            yield np.asarray(self._ws(variables, self._options.truncation, latents, part))[:count]
+
+    def of_ws(self, variables: Tree, ws: np.ndarray) -> Iterator[np.ndarray]:
+        """uint8 images of given styles [n, layers, d], in batches.
+
+        Raises:
+            ConfigError: the recipe has no styles.
+        """
+        self._check_styles()
+        for inputs, count in self._batches(ws):
+            yield self._show(count, self._synthesized, variables, *inputs)
+
+    def _identities(self, count: int, first: int, seeds: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Seeds and indices of images, uint32 [n] each."""
+        if seeds is None:
+            indices = np.arange(first, first + count, dtype=np.uint32)
+            return np.full_like(indices, self._options.seed), indices
+        check_seeds(seeds)
+        return np.asarray(seeds, np.uint32), np.zeros(count, np.uint32)
+
+    def _batches(self, *arrays: np.ndarray) -> Iterator[tuple[list[jax.Array], int]]:
+        """Parts of arrays [n, ...], all of one size and on the devices, and how many of their entries count."""
+        size = min(self.batch, self._rounded_up(len(arrays[0])))
+        for start in range(0, len(arrays[0]), size):
+            parts = [array[start : start + size] for array in arrays]
+            missing = size - len(parts[0])
+            # The last one again: a vector of zeros is no label that every network can take.
+            padded = [np.pad(part, ((0, missing), *((0, 0),) * (part.ndim - 1)), mode="edge") for part in parts]
+            yield jax.device_put(padded, self._spread), len(parts[0])
+
+    def _show(self, count: int, function: Callable[..., tuple[jax.Array, jax.Array]], *inputs: Tree) -> np.ndarray:
+        images, finite = function(*inputs)
+        if not finite:
+            raise UserError("the generator makes NaN or infinite values: its weights have diverged")
+        return np.asarray(images)[:count]
 
     def _rounded_up(self, count: int) -> int:
         return -(-count // self._devices) * self._devices
 
-    def _latents(self, indices: jax.Array) -> jax.Array:
-        key = jax.random.key(self._options.seed)
-        options = dataclasses.asdict(self._options)
-        latents = jax.vmap(lambda index: self._recipe.prior(jax.random.fold_in(key, index), options))(indices)
-        return jax.lax.with_sharding_constraint(latents, self._spread)
+    def _check_styles(self) -> None:
+        if self.recipe.styles is None:
+            raise ConfigError("this recipe's generator has no styles: choose a workdir of a style-based GAN")
+
+    @staticmethod
+    def _checked(recipe: Recipe, options: Options) -> Options:
+        if options.truncation is not None and not recipe.truncates:
+            raise ConfigError(f"truncation is {options.truncation}, but this recipe does not truncate: leave it out")
+        return options
+
+
+def of_workdir(config: ConfigDict, workdir: Path, options: Options) -> tuple[Sampler, Tree]:
+    """A sampler for a workdir, and the variables of its newest checkpoint, from the average where there is one.
+
+    Raises:
+        ConfigError: there is no checkpoint, or the options do not fit the recipe.
+        UserError: the checkpoint is damaged, or not of this config.
+    """
+    recipe, mesh = load(config), sharding.make_mesh(config.mesh)
+    sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
+    current = workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules))
+    return sampler, state.variables(current, averaged=True)
 
 
 def as_labels(classes: np.ndarray, data: ConfigDict) -> np.ndarray:
@@ -142,3 +242,32 @@ def as_labels(classes: np.ndarray, data: ConfigDict) -> np.ndarray:
 def labels_by_row(classes: tuple[int, ...], columns: int) -> np.ndarray:
     """Class numbers int32 [rows * columns] of a grid with one class per row."""
     return np.repeat(np.asarray(classes, np.int32), columns)
+
+
+def labels_of_class(number: int | None, count: int, data: ConfigDict) -> np.ndarray:
+    """As many labels of one class; for a model without classes, None and what it ignores.
+
+    Raises:
+        ConfigError: the class is missing, or the model does not have it.
+    """
+    if number is None and data.num_classes:
+        raise ConfigError(f"--class is missing: the model has classes 0 to {data.num_classes - 1}, choose one")
+    if number is not None:
+        check_classes("--class", (number,), data.num_classes)
+    return as_labels(np.full(count, number or 0, np.int32), data)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raises ConfigError unless all are whole numbers that a random key can have."""
+    if bad := [seed for seed in seeds if not 0 <= seed < 2**32]:
+        raise ConfigError(f"the seed is {bad[0]}: expected a whole number from 0 to {2**32 - 1}")
+
+
+def check_classes(option: str, classes: Sequence[int], known: int) -> None:
+    """Raises ConfigError unless all are classes of a model that has so many."""
+    if bad := [number for number in classes if not 0 <= number < known]:
+        raise ConfigError(
+            f"{option} names {bad[0]}, but the model has classes 0 to {known - 1}"
+            if known
+            else f"{option} was given, but the model has no classes"
+        )

@@ -7,12 +7,15 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax import config as configs
 from gan_jax import workdir as workdirs
 from gan_jax.data.source import open_source
 from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
+from gan_jax.engine.transfer import born_with
 from gan_jax.evaluate import Evaluator
+from gan_jax.report import atomic
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.run import Run, fit_to_data
@@ -21,8 +24,12 @@ from gan_jax.stopping import stop_signals
 DONE, STOPPED = 0, 42
 
 
-def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> int:
+def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init: Path | None = None) -> int:
     """Trains until `config.train.length`, from the newest checkpoint of the workdir if there is one.
+
+    Args:
+        accept_changes: go on with the workdir although its config differs.
+        init: a workdir whose networks a new run begins with.
 
     Returns:
         The exit code: 0 when training is complete, 42 when it was asked to stop (SIGTERM, Ctrl-C) and has saved.
@@ -37,11 +44,18 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> in
     run = Run(config, recipe, mesh, source)
     evaluator = Evaluator(config, recipe, mesh)
     keep_compilations(config.train.compilation_cache)
-    first = workdirs.latest(workdir)
+    latest = workdirs.latest(workdir)
+    first = latest or 0
+    current = _begun_with(init, run) if init and latest is None else None  # what does not fit is told before compiling
     print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
     run.compile_ahead(first)
-    current = workdirs.restore(workdir, run.target) if first else state.born(recipe, run.target, config.seed)
+    if latest is not None:
+        current = workdirs.restore(workdir, run.target)
+    elif not init:
+        current = state.born(recipe, run.target, config.seed)
     workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
+    if init and (notice := workdirs.notice(init)):
+        atomic.replace(workdir / workdirs.NOTICE, notice.encode())
 
     with (
         stop_signals() as stop,
@@ -78,6 +92,17 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False) -> in
         write_report(workdir)
         log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
     return DONE
+
+
+def _begun_with(init: Path, run: Run) -> state.State:
+    """A fresh state with the networks of another workdir."""
+    networks, averaged = workdirs.networks(init, run.mesh)
+    classes = (configs.read(init).data.num_classes, run.config.data.num_classes)
+    current, fresh = born_with(run.recipe, run.target, run.config.seed, networks, averaged, classes)
+    print(f"beginning with the networks of {init}", file=sys.stderr)
+    if fresh:
+        print(f"{classes[0]} classes there, {classes[1]} here: {', '.join(fresh)} begin untrained", file=sys.stderr)
+    return current
 
 
 def keep_compilations(folder: str) -> None:

@@ -6,18 +6,22 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import jax
 from etils import epath
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from gan_jax import __version__
 from gan_jax import config as configs
 from gan_jax.engine import state
 from gan_jax.engine.checkpoint import Checkpoints
+from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, explained, is_remote
 from gan_jax.report import atomic
 
+NOTICE = "LICENCE-NOTICE.txt"  # on imported weights: where they come from, and their terms
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
 
 
@@ -51,10 +55,10 @@ def record(workdir: epath.Path, config: ConfigDict) -> None:
     atomic.replace(workdir / "environment.json", (json.dumps(environment(), indent=2) + "\n").encode())
 
 
-def latest(workdir: epath.Path) -> int:
-    """Step of the newest checkpoint, 0 where there is none."""
+def latest(workdir: epath.Path) -> int | None:
+    """Step of the newest checkpoint, None where there is none; imported weights are at step 0."""
     with Checkpoints(workdir, read_only=True) as checkpoints:
-        return checkpoints.latest() or 0
+        return checkpoints.latest()
 
 
 def restore(workdir: epath.Path, target: state.State) -> state.State:
@@ -69,6 +73,24 @@ def restore(workdir: epath.Path, target: state.State) -> state.State:
         if step is None:
             raise ConfigError(f"{workdir} has no checkpoint yet: train it first with gan-jax train --workdir={workdir}")
         return checkpoints.restore(target, step)
+
+
+def networks(workdir: epath.Path, mesh: Mesh) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Variables and moving averages of a workdir's newest checkpoint: `{network: {"params": ..., collection: ...}}` each.
+
+    Raises:
+        ConfigError: the folder is no workdir, or has no checkpoint.
+        UserError: the checkpoint is damaged.
+    """
+    config = configs.read(workdir)
+    current = restore(workdir, state.abstract(load(config), mesh, config.mesh.rules))
+    return state.variables(current, averaged=False), current.ema
+
+
+def notice(workdir: epath.Path) -> str:
+    """The licence notice of imported weights, "" where there is none."""
+    with explained(workdir, "cannot be read", "see that it is there and may be read"):
+        return (workdir / NOTICE).read_text() if (workdir / NOTICE).exists() else ""
 
 
 def environment() -> dict:

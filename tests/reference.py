@@ -1,11 +1,9 @@
 """Reference vectors of published codes: reads them, draws the weights they belong to, converts to our layout.
 
-The vectors and the recipe that draws weights and inputs are described in data/README.md. Names and layouts on the
-peers' side are those of BigGAN-PyTorch (BigGAN.py, BigGANdeep.py) and of pytorch-pretrained-BigGAN: NCHW, OIHW,
-(out, in).
+The vectors and the recipe that draws weights and inputs are described in data/README.md. Layouts on the peers' side
+are NCHW, OIHW and (out, in); the maps of names are those of `gan_jax.weights`.
 """
 
-import dataclasses
 import json
 import re
 import zlib
@@ -14,6 +12,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
+
+from gan_jax.weights import biggan
+from gan_jax.weights.places import from_variables, to_variables
 
 DATA = Path(__file__).parent / "data"
 
@@ -154,139 +155,48 @@ def peer_tensors(layout: str, network: str) -> dict[str, np.ndarray]:
 # ------------------------------------------------------------------------------------------------------ converting
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a peer's tensor lives with us: a path in our variables, and the peer's way to lay it out.
-
-    `layout` is one of conv, dense, table, vector, stem (dense, outputs channel-major), stem_vector.
-    """
-
-    path: tuple[str, ...]
-    layout: str
-
-    def ours(self, tensor: np.ndarray) -> np.ndarray:
-        """From the peer's layout to ours."""
-        if self.layout == "conv":
-            return tensor.transpose(2, 3, 1, 0)
-        if self.layout == "dense":
-            return tensor.T
-        if self.layout.startswith("stem"):
-            rows = tensor.size // 16 if self.layout == "stem_vector" else tensor.shape[0] // 16
-            tensor = tensor.reshape(rows, 16, -1).swapaxes(0, 1).reshape(16 * rows, -1)
-            return tensor[:, 0] if self.layout == "stem_vector" else tensor.T
-        return tensor if self.layout == "table" or tensor.ndim == 0 else tensor.reshape(-1)
-
-    def peer(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """From our layout to the peer's, of the given shape."""
-        if self.layout == "conv":
-            return tensor.transpose(3, 2, 0, 1)
-        if self.layout == "dense":
-            return tensor.T
-        if self.layout.startswith("stem"):
-            tensor = tensor.T if self.layout == "stem" else tensor[:, None]
-            rows = tensor.shape[0] // 16
-            tensor = tensor.reshape(16, rows, -1).swapaxes(0, 1)
-        return tensor.reshape(shape)
-
-
-_LAYERS = {
-    "shared": "shared",
-    "input_conv": "stem",
-    "embed": "output/projection",
-    "output_layer.0": "output/norm",
-    "output_layer.0.bn": "output/norm",
-    "output_layer.2": "output/conv",
-}
-_SUBLAYERS = {"conv_sc": "shortcut", "theta": "query", "phi": "key", "g": "value", "o": "output"}
-_BUFFERS = {"u0": ("spectral", "u"), "stored_mean": ("batch_stats", "mean"), "stored_var": ("batch_stats", "var")}
-
-
 class Peer:
     """A network of BigGAN-PyTorch: its tensors, and their places in our variables.
 
     Args:
         case: `CASE/G` or `CASE/D` in data/layout_biggan.json.
-        deep: the network is one of BigGANdeep.py.
     """
 
-    def __init__(self, case: str, deep: bool = False):
-        layout = cases("layout_biggan")[case]
-        self.seed, self.deep, self.generator = layout["seed"], deep, case.endswith("/G")
-        self.shapes = {name: tuple(shape) for name, shape, _ in layout["tensors"]}
-        self.checksums = {name: checksum for name, _, checksum in layout["tensors"] if checksum is not None}
-        self.places = {name: place for name in self.checksums if (place := self._place(name))}
+    def __init__(self, case: str):
+        self._case, tensors = case, cases("layout_biggan")[case]["tensors"]
+        self.shapes = {name: tuple(shape) for name, shape, _ in tensors}
+        self.checksums = {name: checksum for name, _, checksum in tensors if checksum is not None}
+        self.places = biggan.places(self.shapes)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All drawn tensors in the peer's layout."""
-        return {name: weight(name, self.shapes[name], self.seed) for name in self.checksums}
+        return peer_tensors("layout_biggan", self._case)
 
     def variables(self) -> dict:
         """All drawn tensors as our variables."""
-        variables = {}
-        for name, tensor in self.tensors().items():
-            if name in self.places:
-                _insert(variables, self.places[name].path, self.places[name].ours(tensor))
-        return variables
+        return to_variables(self.tensors(), self.places)
 
     def from_ours(self, variables: dict) -> dict[str, np.ndarray]:
         """The tensors that `variables` (all or some collections) hold, under the peer's names in its layout."""
-        tensors = {}
-        for name, place in self.places.items():
-            if place.path[0] in variables:
-                value = variables
-                for key in place.path:
-                    value = value[key]
-                tensors[name] = place.peer(np.asarray(value), self.shapes[name])
-        return tensors
+        return from_variables(variables, self.places, self.shapes)
 
     def flat(self, variables: dict, buffer: str) -> np.ndarray:
         """All tensors called `buffer` (u0, stored_mean, stored_var), flattened and put one behind the other."""
         tensors = self.from_ours(variables)
-        return np.concatenate([tensors[name].ravel() for name in self.places if name.endswith(f".{buffer}")])
-
-    def _place(self, name):
-        """None for what we do not keep: the last singular value, which nothing reads."""
-        layer, _, last = name.rpartition(".")
-        if last == "sv0":
-            return None
-        where = tuple(self._layer(layer).split("/"))
-        stem = self.generator and layer == "linear"
-        if last in _BUFFERS:
-            collection, key = _BUFFERS[last]
-            return Place((collection, *where, key), "stem_vector" if stem else "vector")
-        if last == "gain":
-            return Place(("params", *where, "scale"), "vector")
-        if last != "weight":
-            return Place(("params", *where, last), "stem_vector" if stem else "vector")
-        if len(self.shapes[name]) == 4:
-            return Place(("params", *where, "kernel"), "conv")
-        if layer in ("shared", "embed") or f"{layer}.u0" not in self.shapes:
-            return Place(("params", *where, "embedding"), "table")
-        return Place(("params", *where, "kernel"), "stem" if stem else "dense")
-
-    def _layer(self, layer):
-        if layer == "linear":
-            return "stem" if self.generator else "output/linear"
-        if not layer.startswith("blocks."):
-            return _LAYERS[layer]
-        _, stage, index, *parts = layer.split(".")
-        stage, index = int(stage), int(index)
-        attention = not parts or parts[0] in ("theta", "phi", "g", "o")
-        if not self.deep:
-            block = f"attention_{stage}" if attention else f"block_{stage}"
-        elif self.generator:
-            block = f"attention_{stage // 2}" if attention else f"block_{stage}"
-        else:
-            block = f"attention_{stage}" if attention else f"block_{2 * stage + index}"
-        parts = [_SUBLAYERS.get(part, part.replace("bn", "norm")) for part in parts if part != "bn"]
-        return "/".join([block, *parts])
+        return np.concatenate([tensors[name].ravel() for name in self.shapes if name.endswith(f".{buffer}")])
 
 
-def _insert(tree, path, value):
-    *parents, last = path
-    for key in parents:
-        tree = tree.setdefault(key, {})
-    tree[last] = value
+def hub_deep_tensors(case: str) -> dict[str, np.ndarray]:
+    """The BigGAN-deep generator of pytorch-pretrained-BigGAN: u and v are those after one iteration from the drawn u."""
+    layout = cases("layout_biggan_deep_hf")[case]
+    tensors = {name: weight(name, tuple(shape), layout["seed"]) for name, shape, _ in layout["tensors"]}
+    for name in [name.removesuffix("_orig") for name in tensors if name.endswith(".weight_orig")]:
+        matrix = tensors[f"{name}_orig"].reshape(len(tensors[f"{name}_orig"]), -1).astype(np.float64)
+        v = matrix.T @ tensors[f"{name}_u"]
+        v /= np.linalg.norm(v)
+        u = matrix @ v
+        tensors[f"{name}_v"], tensors[f"{name}_u"] = v.astype(np.float32), (u / np.linalg.norm(u)).astype(np.float32)
+    return tensors
 
 
 def check_generator(module, peer: Peer, case: str) -> None:
@@ -324,45 +234,3 @@ def _inputs(case):
     config = cases("biggan")[case]["config"]
     z = normal("z", (config["batch"], int(arrays("biggan")[f"{case}/z_dim"])), config["input_seed"])
     return z, integers("y", (config["batch"],), config["input_seed"], config["n_classes"])
-
-
-def hub_deep_variables(case: str, row: int) -> dict:
-    """The BigGAN-deep generator of pytorch-pretrained-BigGAN as our variables, with row `row` of its statistics.
-
-    The vectors were made from stored u and v without an iteration; the u drawn here is the one before them, from
-    which one iteration, as ours does in every call, leads to both.
-    """
-    layout, config = cases("layout_biggan_deep_hf")[case], cases("biggan_deep_hf")[case]["config"]["config"]
-    attention, embedding = config["attention_layer_position"], config["class_embed_dim"]
-    names = {"weight_orig": "kernel", "weight": "scale", "weight_u": "u"}
-    names |= {"running_means": "mean", "running_vars": "var"}
-    collections = {"u": "spectral", "mean": "batch_stats", "var": "batch_stats"}
-    modules = {"gen_z": "stem", "bn": "output/norm", "conv_to_rgb": "output/conv"}
-    parts = {"scale": "gain", "offset": "bias", "theta": "query", "phi": "key", "g": "value", "o_conv": "output"}
-    parts |= {f"{kind}_{i}": f"{ours}{i + 1}" for kind, ours in (("bn", "norm"), ("conv", "conv")) for i in range(4)}
-
-    def module(path):
-        if path[0] != "layers":
-            return modules[path[0]].split("/")
-        index = int(path[1])
-        block = f"attention_{attention // 2 - 1}" if index == attention else f"block_{index - (index > attention)}"
-        return [block, *(parts[part.removeprefix("snconv1x1_")] for part in path[2:])]
-
-    variables = {}
-    for name, shape, _ in layout["tensors"]:
-        tensor = weight(name, tuple(shape), layout["seed"])
-        _, *path, last = name.split(".")
-        if name == "embeddings.weight":
-            _insert(variables, ("params", "shared", "embedding"), tensor.T)
-        elif last != "weight_v":
-            key = names.get(last, last)
-            if key == "kernel" and tensor.ndim == 4:
-                tensor = tensor.transpose(2, 3, 1, 0)
-            elif key == "kernel":
-                tensor = np.roll(tensor.T, embedding, axis=0)
-            elif key in ("mean", "var"):
-                tensor = tensor[row]
-            elif key == "gamma":
-                tensor = tensor[0]
-            _insert(variables, (collections.get(key, "params"), *module(path), key), tensor)
-    return variables

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "losses": ("layers",),
     "recipes": ("networks", "losses", "augment", "layers", "engine.recipe"),
     "augment": ("layers",),
-    "weights": (),
+    "weights": ("networks",),
     "engine": (),
     "data": (),
     "metrics": ("data", "layers"),

@@ -68,6 +68,24 @@ def test_overrides_keep_the_type_of_their_field(override, value):
     assert type(config) is type(value)
 
 
+def test_an_override_is_for_one_player_though_a_file_gives_two_the_same_section(tmp_path):
+    file = """
+        from gan_jax.config import load
+
+        def get_config():
+            config = load("configs/biggan_digits.py").unlock()
+            config.players = dict.fromkeys(("generator", "discriminator"), {"learning_rate": 1.0})
+            return config
+    """
+    config = configs.load(write(tmp_path, file), ["players.generator.learning_rate=0.5"])
+    assert [config.players[name].learning_rate for name in ("generator", "discriminator")] == [0.5, 1.0]
+
+
+def test_every_player_can_freeze_parameters():
+    config = configs.load(DIGITS, ["players.discriminator.freeze=('D/block_0/.*',)"])
+    assert (config.players.generator.freeze, config.players.discriminator.freeze) == ((), ("D/block_0/.*",))
+
+
 def test_the_last_of_two_overrides_counts():
     assert configs.load(DIGITS, ["seed=1", "seed=2"]).seed == 2
 

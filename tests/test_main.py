@@ -21,7 +21,7 @@ from gan_jax.engine.recipe import load
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = "--config=configs/biggan_digits.py:quick"
-COMMANDS = ("train", "sample", "prepare", "inspect", "evaluate", "params", "check", "bench")
+COMMANDS = ("train", "sample", "prepare", "inspect", "evaluate", "params", "check", "import", "export", "bench")
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def test_check_prints_a_line_each_and_fails_with_1(gan_jax, monkeypatch):
 
 def test_without_a_config_the_workdir_s_own_counts(gan_jax, born, monkeypatch):
     seen = []
-    monkeypatch.setattr(train, "train", lambda config, workdir, accept: seen.append((config, accept)) or 42)
+    monkeypatch.setattr(train, "train", lambda config, workdir, accept, init: seen.append((config, accept)) or 42)
     code, _, _ = gan_jax("train", f"--workdir={born}", "--config.train.length=9 steps", "--accept-changes")
     (config, accept) = seen[0]
     assert (code, config.model.G.channels, config.train.length, accept) == (42, 2, "9 steps", True)
@@ -313,7 +313,7 @@ def test_without_a_config_the_workdir_s_own_counts(gan_jax, born, monkeypatch):
 
 def test_without_config_and_workdir_the_default_counts(gan_jax, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(train, "train", lambda config, workdir, accept: seen.append(config) or 0)
+    monkeypatch.setattr(train, "train", lambda config, workdir, accept, init: seen.append(config) or 0)
     assert gan_jax("train", f"--workdir={tmp_path}/new")[0] == 0
     assert configs.changes(seen[0], configs.load(configs.DEFAULT)) == []
 

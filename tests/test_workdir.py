@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
 
 def test_the_newest_state_is_restored_and_nothing_written(taken):
     target = state.abstract(two_against_two(), sharding.data_mesh(4), ())
-    assert workdirs.latest(taken) == 0
+    assert workdirs.latest(taken) is None
     before = content(taken)
     with pytest.raises(ConfigError, match="has no checkpoint yet: train it first"):
         workdirs.restore(taken, target)

@@ -4,6 +4,7 @@ Source: arXiv 2006.06676, appendix B; NVlabs/stylegan2-ada-pytorch, training/aug
 at once; a group of transforms that is not asked for costs nothing. What is drawn comes apart from what is done with it.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,17 +41,21 @@ def draw(key: jax.Array, multipliers: Mapping[str, float], shape: tuple[int, ...
         `{transform: {"value", "fires"}}`: float32 [n, ...], of the transform's distribution and uniform; for noise also
         "field", normal of the images' shape.
     """
-    draws = {}
-    for index, (name, each) in enumerate(TRANSFORMS.items()):
-        if name in multipliers:
-            keys = jax.random.split(jax.random.fold_in(key, index), 3)
-            decisions = each.shape if each.independent else (1,) * len(each.shape)
-            draws[name] = {
-                "value": each.distribution(keys[0], (shape[0], *each.shape)),
-                "fires": jax.random.uniform(keys[1], (shape[0], *decisions)),
-            }
-            if name == "noise":
-                draws[name]["field"] = jax.random.normal(keys[2], shape)
+    # Three calls for all transforms: every call compiles to 16 small kernels, whatever its size.
+    n, sizes = shape[0], {name: math.prod(TRANSFORMS[name].shape) for name in multipliers}
+    keys, table = jax.random.split(key, 4), (n, sum(sizes.values()))
+    values = {"uniform": jax.random.uniform(keys[0], table), "normal": jax.random.normal(keys[1], table)}
+    fires, draws, start = jax.random.uniform(keys[2], table), {}, 0
+    for name, size in sizes.items():
+        each, columns = TRANSFORMS[name], slice(start, start + size)
+        decisions = each.shape if each.independent else (1,) * len(each.shape)
+        draws[name] = {
+            "value": values[each.distribution][:, columns].reshape(n, *each.shape),
+            "fires": fires[:, columns][:, : math.prod(decisions)].reshape(n, *decisions),
+        }
+        start += size
+    if "noise" in draws:
+        draws["noise"]["field"] = jax.random.normal(keys[3], shape)
     return draws
 
 

@@ -90,8 +90,10 @@ def _probability(section, batch_size) -> Probability:
         if target is None:
             return constant(p)
         interval, horizon = section.get("interval", 4), section.get("horizon_kimg", 500)
-        _check_number("interval", interval, positive=True)
+        _check_number("target", target)
         _check_number("horizon_kimg", horizon, positive=True)
+        if not isinstance(interval, int) or interval < 1:
+            raise ConfigError(f"{_WHERE}.interval is {interval!r}: expected 1 (every step) or more")
         return adaptive(p, target, interval, 1000 * horizon, batch_size)
     if target is not None:
         raise ConfigError(f"{_WHERE}.target is {target} beside a schedule of p: set target to None, or p to a number")

@@ -47,8 +47,8 @@ def recolour(images: jax.Array, matrix: jax.Array) -> jax.Array:
             f"config.phases.augment.transforms: colour transforms take 1 or 3 channels, these images have {channels}; "
             "leave the group color out"
         )
-    weights, added = matrix[:, None, None, :3, :3], matrix[:, None, None, :3, 3]
+    weights, added = matrix[:, :3, :3], matrix[:, None, None, :3, 3]
     if channels == 1:
-        return images * weights.mean(-2).sum(-1, keepdims=True) + added.mean(-1, keepdims=True)
-    # Three products and sums in one pass: a matrix product of 3 x 3 would go through memory twice.
-    return sum(weights[..., i] * images[..., i : i + 1] for i in range(3)) + added
+        return images * weights.mean(1).sum(1)[:, None, None, None] + added.mean(-1, keepdims=True)
+    # Not as three products and sums: XLA would compute what made the images three times over, once for each channel.
+    return jnp.einsum("nij,nhwj->nhwi", weights, images, precision="highest") + added

@@ -26,6 +26,8 @@ def operations(policy: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: an unknown policy, or the same one twice.
     """
+    if isinstance(policy, str):
+        raise ConfigError(f"config.phases.augment.policy is the text {policy!r}: expected a tuple, such as ('color',)")
     for name in policy:
         if name not in POLICIES or list(policy).count(name) > 1:
             known = ", ".join(map(repr, POLICIES))

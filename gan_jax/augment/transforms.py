@@ -18,7 +18,7 @@ class Transform:
 
     Attributes:
         group: the group that it belongs to.
-        distribution: of the number that is drawn: `jax.random.uniform` in [0, 1) or `jax.random.normal`.
+        distribution: of the number that is drawn: "uniform" in [0, 1) or standard "normal".
         strength: makes the strength out of that number.
         neutral: the strength that changes nothing.
         shape: of the numbers of one image.
@@ -26,14 +26,11 @@ class Transform:
     """
 
     group: str
-    distribution: Callable
+    distribution: str
     strength: Callable[[jax.Array], jax.Array]
     neutral: float = 0.0
     shape: tuple[int, ...] = ()
     independent: bool = False
-
-
-_uniform, _normal = jax.random.uniform, jax.random.normal
 
 
 def _angle(u):
@@ -41,21 +38,21 @@ def _angle(u):
 
 
 TRANSFORMS: Mapping[str, Transform] = {
-    "xflip": Transform("blit", _uniform, lambda u: jnp.floor(2 * u)),
-    "rotate90": Transform("blit", _uniform, lambda u: jnp.floor(4 * u)),
-    "xint": Transform("blit", _uniform, lambda u: (2 * u - 1) * 0.125, shape=(2,)),
-    "scale": Transform("geom", _normal, lambda z: jnp.exp2(0.2 * z), neutral=1),
-    "rotate": Transform("geom", _uniform, _angle, shape=(2,), independent=True),
-    "aniso": Transform("geom", _normal, lambda z: jnp.exp2(0.2 * z), neutral=1),
-    "xfrac": Transform("geom", _normal, lambda z: 0.125 * z, shape=(2,)),
-    "brightness": Transform("color", _normal, lambda z: 0.2 * z),
-    "contrast": Transform("color", _normal, lambda z: jnp.exp2(0.5 * z), neutral=1),
-    "lumaflip": Transform("color", _uniform, lambda u: jnp.floor(2 * u)),
-    "hue": Transform("color", _uniform, _angle),
-    "saturation": Transform("color", _normal, jnp.exp2, neutral=1),
-    "imgfilter": Transform("filter", _normal, jnp.exp2, neutral=1, shape=(4,), independent=True),
-    "noise": Transform("noise", _normal, lambda z: jnp.abs(0.1 * z)),
-    "cutout": Transform("cutout", _uniform, lambda u: u, neutral=-1, shape=(2,)),
+    "xflip": Transform("blit", "uniform", lambda u: jnp.floor(2 * u)),
+    "rotate90": Transform("blit", "uniform", lambda u: jnp.floor(4 * u)),
+    "xint": Transform("blit", "uniform", lambda u: (2 * u - 1) * 0.125, shape=(2,)),
+    "scale": Transform("geom", "normal", lambda z: jnp.exp2(0.2 * z), neutral=1),
+    "rotate": Transform("geom", "uniform", _angle, shape=(2,), independent=True),
+    "aniso": Transform("geom", "normal", lambda z: jnp.exp2(0.2 * z), neutral=1),
+    "xfrac": Transform("geom", "normal", lambda z: 0.125 * z, shape=(2,)),
+    "brightness": Transform("color", "normal", lambda z: 0.2 * z),
+    "contrast": Transform("color", "normal", lambda z: jnp.exp2(0.5 * z), neutral=1),
+    "lumaflip": Transform("color", "uniform", lambda u: jnp.floor(2 * u)),
+    "hue": Transform("color", "uniform", _angle),
+    "saturation": Transform("color", "normal", jnp.exp2, neutral=1),
+    "imgfilter": Transform("filter", "normal", jnp.exp2, neutral=1, shape=(4,), independent=True),
+    "noise": Transform("noise", "normal", lambda z: jnp.abs(0.1 * z)),
+    "cutout": Transform("cutout", "uniform", lambda u: u, neutral=-1, shape=(2,)),
 }
 GROUPS = tuple(dict.fromkeys(transform.group for transform in TRANSFORMS.values()))
 PIPES = {
@@ -74,7 +71,7 @@ def multipliers(transforms: str | Mapping[str, float]) -> dict[str, float]:
         ConfigError: an unknown name, or a multiplier below 0.
     """
     where = "config.phases.augment.transforms"
-    if isinstance(transforms, str):
+    if not hasattr(transforms, "items"):
         if transforms not in PIPES:
             raise ConfigError(f"{where} is {transforms!r}: expected one of {', '.join(PIPES)}, or multipliers by name")
         transforms = dict.fromkeys(PIPES[transforms], 1.0)
@@ -82,7 +79,7 @@ def multipliers(transforms: str | Mapping[str, float]) -> dict[str, float]:
         if name not in TRANSFORMS and name not in GROUPS:
             known = ", ".join(dict.fromkeys([*GROUPS, *TRANSFORMS]))
             raise ConfigError(f"{where} has no {name!r}: the groups and transforms are {known}")
-        if value < 0:
-            raise ConfigError(f"{where}.{name} is {value}: expected 0 or more")
+        if not isinstance(value, int | float) or value < 0:
+            raise ConfigError(f"{where}.{name} is {value!r}: expected 0 or more")
     chosen = {name: transforms.get(name, transforms.get(each.group, 0)) for name, each in TRANSFORMS.items()}
     return {name: float(value) for name, value in chosen.items() if value > 0}

@@ -74,7 +74,8 @@ def _upsample(x, axis):
 def _windows(table, row, column):
     """The 2 x 2 neighbourhoods [n, ..., 2, 2, c] of table [n, h, w, c] with upper left corners at [n, ...].
 
-    One gather of whole windows: on CPU its transpose takes half the time of that of four single gathers.
+    One gather of whole windows: on CPU the gradient of a warp then takes three quarters of the time that it takes with
+    four single gathers, and half of that with `jax.scipy.ndimage.map_coordinates`.
     """
     numbers = jax.lax.GatherDimensionNumbers((2, 3, 4), collapsed_slice_dims=(), start_index_map=(0, 1))
     gather = functools.partial(

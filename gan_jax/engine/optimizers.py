@@ -5,12 +5,16 @@ A player's section names an optax transformation and its options, a learning rat
     players.generator = dict(transform="scale_by_adam", options=dict(b1=0.0, b2=0.999), learning_rate=5e-5)
 
 Learning rates follow the images seen, not the optimiser's own count, which would run ahead in a phase with
-repeats and in lazy phases.
+repeats and in lazy phases. So do options that change, such as b2=dict(start=0.9, end=0.99, until="20 Mimg").
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
 
+from gan_jax.engine import durations
 from gan_jax.engine.recipe import Player
 from gan_jax.engine.schedule import Rate, learning_rate
 from gan_jax.errors import ConfigError
@@ -25,6 +29,18 @@ def scale_by_rate(rate: Rate) -> optax.GradientTransformationExtraArgs:
         return jax.tree.map(lambda u: u * scale, updates), state
 
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+def with_options_at(make: Callable[..., Any], options: Callable[..., dict]) -> optax.GradientTransformationExtraArgs:
+    """The transformation `make(**options(images, images_per_step))` of the images seen so far, which keeps its state.
+
+    With Adam's decays a moment is corrected by the present decay to the power of the count of updates, as PyTorch does.
+    """
+
+    def update(updates, state, params=None, *, images, images_per_step, **_):
+        return make(**options(images, images_per_step)).update(updates, state, params)
+
+    return optax.GradientTransformationExtraArgs(make(**options(0, 1)).init, update)
 
 
 def build(player: Player) -> optax.GradientTransformationExtraArgs:
@@ -43,9 +59,16 @@ def build(player: Player) -> optax.GradientTransformationExtraArgs:
             'expected a gradient transformation such as "scale_by_adam"'
         )
     share = player.lazy / (player.lazy + 1) if player.lazy else 1.0
-    options = {name: value**share if name in ("b1", "b2") else value for name, value in section.options.items()}
+
+    def options(images, images_per_step):
+        values = {
+            name: durations.at(value, images, images_per_step) if hasattr(value, "keys") else value
+            for name, value in section.options.items()
+        }
+        return {name: value**share if name in ("b1", "b2") else value for name, value in values.items()}
+
     try:
-        transform = make(**options)
+        transform = with_options_at(make, options)
     except TypeError as error:
         raise ConfigError(f"config.players: options of {section.transform} do not fit: {error}") from error
     rate = learning_rate(section)

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_jax.engine import durations
 from gan_jax.errors import ConfigError
 
 Tree = Any
@@ -66,8 +67,9 @@ class Player:
 class Phase:
     """One kind of update: these players take one step on this loss, `repeat` times every `every` steps.
 
-    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice i of the batch. A phase
-    without players changes nothing but what its `Out` holds; the value of its loss is {}.
+    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice `first_slice` + i of the
+    batch, so phases see the same examples, or others where they begin at another slice. A phase without players changes
+    nothing but what its `Out` holds; the value of its loss is {}.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Phase:
     loss: Callable[["View", Tree, jax.Array], tuple[Any, "Out"]]
     every: int | Callable[[int], bool] = 1
     repeat: int | Callable[[int], int] = 1
+    first_slice: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +103,13 @@ class Stage:
         until: images seen at which the stage ends; None for the last.
         batch: images per step, None for the config's batch size.
         info: anything static that the losses need (a resolution, a level).
+        rate: multiplies the learning rates of all players during the stage.
     """
 
     until: int | None = None
     batch: int | None = None
     info: Any = None
+    rate: float = 1.0
 
 
 @jax.tree_util.register_dataclass
@@ -155,7 +160,7 @@ class Net:
 class View:
     """What a loss sees of the training state; the differentiated parameters are already in `params`.
 
-    `images` (uint32) and `step` (int32) are traced scalars; `stage` and `mesh` are static.
+    `images` (uint32) and `step` (int32) are traced scalars; `stage`, `mesh` and `images_per_step` are static.
     """
 
     modules: Mapping[str, nn.Module]
@@ -167,12 +172,20 @@ class View:
     images: jax.Array
     stage: Stage
     mesh: Mesh
+    images_per_step: int = 1
 
     def net(self, name: str) -> Net:
         return Net({"params": self.params[name], **self.stats[name]}, self.modules[name])
 
     def ema_net(self, name: str) -> Net:
         return Net(self.ema[name], self.modules[name])
+
+    def at_present(self, number: Any) -> Any:
+        """A number of the config at the images seen: itself, or where `{"start", "end", "until"}` has come to.
+
+        See `engine.durations.at`.
+        """
+        return durations.at(number, self.images, self.images_per_step)
 
     def shard(self, x: Tree) -> Tree:
         """Splits the first axis of every array over the data axis.

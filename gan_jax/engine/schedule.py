@@ -5,47 +5,17 @@ A duration in a config is text, a number and a unit: "20000 steps", "500 kimg", 
 size changes. With several repeats of a phase, `images` still advances by one batch per step.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
 
+from gan_jax.engine.durations import at, images_in
 from gan_jax.engine.recipe import Recipe
 from gan_jax.errors import ConfigError
 
-_IMAGES_PER_UNIT = {"images": 1, "kimg": 1_000, "Mimg": 1_000_000}
-_DURATION = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*(images|kimg|Mimg|steps|step|epochs|epoch)\s*")
-
 Active = tuple[tuple[str, int], ...]
 Rate = Callable[[jax.Array, int], jax.Array]
-
-
-def images_in(duration: str, images_per_step: int, images_per_epoch: int | None = None) -> int:
-    """Length of a duration in images.
-
-    Args:
-        duration: such as "20000 steps" or "25 Mimg".
-        images_per_step: the batch size.
-        images_per_epoch: the size of the data set; needed for epochs only.
-
-    Raises:
-        ConfigError: the text is no duration, or counts epochs where the data set's size is not known.
-    """
-    match = _DURATION.fullmatch(str(duration))
-    if not match:
-        raise ConfigError(
-            f'{duration!r} is no duration: expected a number and a unit, such as "1000 steps", "500 kimg", '
-            '"25 Mimg", "50000 images" or "500 epochs"'
-        )
-    number, unit = float(match[1].replace("_", "")), match[2]
-    if unit in _IMAGES_PER_UNIT:
-        return round(number * _IMAGES_PER_UNIT[unit])
-    if unit.startswith("step"):
-        return round(number * images_per_step)
-    if images_per_epoch is None:
-        raise ConfigError(f"{duration!r} counts epochs, which this setting cannot: use images, kimg, Mimg or steps")
-    return round(number * images_per_epoch)
 
 
 def steps_in(duration: str, images_per_step: int, images_per_epoch: int | None = None) -> int:
@@ -65,9 +35,10 @@ def due(recipe: Recipe, step: int) -> Active:
     return tuple((phase.name, times(phase.repeat)) for phase in recipe.phases if runs(phase.every))
 
 
-def slices(recipe: Recipe, step: int) -> int:
-    """How many batches a step reads: the largest repeat of the phases that run, and at least one."""
-    return max((repeat for _, repeat in due(recipe, step)), default=1)
+def slices(recipe: Recipe, active: Active) -> int:
+    """How many batches a step with these due phases reads: up to the last slice that one of them wants, at least one."""
+    first = {phase.name: phase.first_slice for phase in recipe.phases}
+    return max((first[name] + repeat for name, repeat in active), default=1)
 
 
 def variants(recipe: Recipe, first_step: int, horizon: int = 1024) -> list[Active]:
@@ -105,7 +76,7 @@ def timeline(recipe: Recipe, batch_size: int) -> Iterator[tuple[int, int, int]]:
         yield images, stage, position
         batch = recipe.stages[stage].batch or batch_size
         images += batch
-        position += batch * slices(recipe, step)
+        position += batch * slices(recipe, due(recipe, step))
         step += 1
 
 
@@ -138,8 +109,9 @@ def ema_decay(section) -> Rate:
     """EMA decay per step `(images, images_per_step) -> scalar` from the config section `ema`.
 
     Either `decay` and `start`: the copy follows the weights until `start`, then averages with `decay`
-    (BigGAN-PyTorch, utils.py `ema`). Or `half_life` and `ramp_up`: the half-life in images, at most `ramp_up`
-    times the images seen (StyleGAN2-ADA, training_loop.py); `ramp_up` None is no ramp. A callable is taken as is.
+    (BigGAN-PyTorch, utils.py `ema`). Or `half_life` and `ramp_up`: the half-life is a duration, which may change (see
+    `durations.at`), at most `ramp_up` times the images seen (StyleGAN2-ADA, training_loop.py); `ramp_up` None is no
+    ramp. A callable is taken as is.
     """
     if callable(section):
         return section
@@ -152,7 +124,7 @@ def ema_decay(section) -> Rate:
         return decay_from_start
 
     def decay_by_half_life(images: jax.Array, images_per_step: int) -> jax.Array:
-        half_life = jnp.float32(images_in(section.half_life, images_per_step))
+        half_life = jnp.float32(at(section.half_life, images, images_per_step))
         if section.get("ramp_up"):
             half_life = jnp.minimum(half_life, images.astype(jnp.float32) * section.ramp_up)
         return 0.5 ** (images_per_step / jnp.maximum(half_life, 1e-8))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gan_jax.engine import optimizers, sharding
+from gan_jax.engine import freezing, optimizers, sharding
 from gan_jax.engine.recipe import Out, Phase, Recipe, Stage, View
 from gan_jax.engine.schedule import Active, ema_decay
 from gan_jax.engine.state import State, shardings_of
@@ -43,7 +43,9 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
         for index, phase in enumerate(recipe.phases):
             if count := repeats.get(phase.name):
                 update = _phase_update(recipe, phase, recipe.stages[stage], mesh, unroll, images_per_step)
-                inputs = (_keys(jax.random.fold_in(key, index), count), jax.tree.map(lambda x, n=count: x[:n], batch))
+                own = slice(phase.first_slice, phase.first_slice + count)
+                slices = jax.tree.map(lambda x, own=own: x[own], batch)
+                inputs = (_keys(jax.random.fold_in(key, index), count), slices)
                 state, phase_metrics = _loop(update, state, inputs, unroll)
                 metrics |= {f"{phase.name}/{name}": value for name, value in phase_metrics.items()}
         state = dataclasses.replace(
@@ -95,9 +97,7 @@ def enter_stage(recipe: Recipe, stage: int, target: State) -> Callable[[State], 
 
     def enter(state: State) -> State:
         fresh = {
-            name: optimizers.build(player).init(
-                {network: state.params[network] for network in player.networks}
-            )
+            name: optimizers.build(player).init({network: state.params[network] for network in player.networks})
             for name, player in recipe.players.items()
             if player.reset_at_stage
         }
@@ -118,16 +118,16 @@ def _phase_update(
         key, slices = inputs
         microbatches = jax.tree.leaves(slices)[0].shape[0]
         params = sharding.replicate(state.params, mesh)
+        fixed = freezing.fixed(players, params)
 
         def accumulate(carry, inputs):
             total, stats, aux = carry
             key, data = inputs
 
             def loss(trainable):
-                view = View(
-                    modules, {**params, **trainable}, stats, state.ema, aux, state.step, state.images, stage, mesh
-                )
-                return phase.loss(view, data, key)
+                seen = (state.step, state.images, stage, mesh, images_per_step)
+                trainable = freezing.hold(trainable, fixed)
+                return phase.loss(View(modules, {**params, **trainable}, stats, state.ema, aux, *seen), data, key)
 
             grads, out, metrics = _gradients(loss, {name: params[name] for name in owned}, players)
             stats, aux = _merge_stats(stats, out), _merge(aux, out.aux, "aux")
@@ -144,6 +144,7 @@ def _phase_update(
             updates, opt[name] = optimizers.build(player).update(
                 grads, opt[name], own, images=state.images, images_per_step=images_per_step
             )
+            updates = freezing.keep(jax.tree.map(lambda u: u * stage.rate, updates), {n: fixed[n] for n in own})
             own = optax.apply_updates(own, updates)
             params |= player.project(own) if player.project else own
             metrics |= {

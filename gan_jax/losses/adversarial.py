@@ -1,6 +1,7 @@
 """Adversarial losses: pure functions of float32 logits [n], means over the batch.
 
-`real` are the discriminator's logits of real images, `fake` those of generated ones; the two may differ in number.
+`real` are the discriminator's logits of real images, `fake` those of generated ones; the two may differ in number
+except where they are compared in pairs.
 """
 
 import dataclasses
@@ -59,3 +60,13 @@ def adversarial(name: str) -> AdversarialLoss:
     if name not in _LOSSES:
         raise ConfigError(f"the adversarial loss is {name!r}: expected one of {', '.join(map(repr, _LOSSES))}")
     return _LOSSES[name]
+
+
+def relativistic(ahead: jax.Array, behind: jax.Array) -> jax.Array:
+    """Mean of softplus(behind - ahead) over pairs of logits [n]: how far the ones are from being ahead of the others.
+
+    The discriminator's loss is `relativistic(real, fake)`, the generator's `relativistic(fake, real)`; so the generator's
+    needs real images too. Source: RpGAN, arXiv 1807.00734, with the logistic loss as in R3GAN, arXiv 2501.05441,
+    equation 2.
+    """
+    return softplus(behind - ahead).mean()

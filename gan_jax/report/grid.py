@@ -31,12 +31,28 @@ def save_grid(
     grid = make_grid(images, columns)
     factor = max(1, -(-COMFORTABLE_WIDTH // grid.shape[1]))
     grid = grid.repeat(factor, axis=0).repeat(factor, axis=1)
-    picture = Image.fromarray(grid[..., 0] if grid.shape[-1] == 1 else grid)
+    picture = as_picture(grid)
     if row_labels is not None:
         picture = _with_labels(picture, row_labels, rows=-(-len(images) // columns))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return atomic.replace(path, buffer.getvalue())
+
+
+def save_image(path: str | os.PathLike, image: np.ndarray) -> Path:
+    """Writes one uint8 image [height, width, 1 or 3] as PNG, pixel for pixel.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    as_picture(image).save(buffer, "PNG")
+    return atomic.replace(path, buffer.getvalue())
+
+
+def as_picture(image: np.ndarray) -> Image.Image:
+    """A uint8 image [height, width, 1 or 3] as Pillow's."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def make_grid(images: np.ndarray, columns: int) -> np.ndarray:

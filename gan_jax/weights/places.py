@@ -31,9 +31,7 @@ FLAT = Layout(lambda t: t.reshape(-1), lambda t: t)
 DENSE = Layout(lambda t: t.T, lambda t: t.T)
 CONV = Layout(lambda t: t.transpose(2, 3, 1, 0), lambda t: t.transpose(3, 2, 0, 1))
 # The kernel of a transposed convolution, which ours applies as a correlation.
-FLIPPED_CONV = Layout(
-    lambda t: t.transpose(2, 3, 1, 0)[::-1, ::-1], lambda t: t[::-1, ::-1].transpose(3, 2, 0, 1)
-)
+FLIPPED_CONV = Layout(lambda t: t.transpose(2, 3, 1, 0)[::-1, ::-1], lambda t: t[::-1, ::-1].transpose(3, 2, 0, 1))
 CHANNELS_LAST = Layout(lambda t: t.transpose(1, 2, 0), lambda t: t.transpose(2, 0, 1))
 
 

@@ -1,15 +1,18 @@
 """Optimisers from config sections: what they are made of."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from ml_collections import ConfigDict
 
 from gan_jax.engine import optimizers
 from gan_jax.engine.recipe import Player
+from gan_jax.errors import ConfigError
 
 
-def section(b1: float, b2: float, rate: float) -> ConfigDict:
+def section(b1: float, b2, rate: float) -> ConfigDict:
     return ConfigDict({"transform": "scale_by_adam", "options": {"b1": b1, "b2": b2}, "learning_rate": rate})
 
 
@@ -40,3 +43,45 @@ def test_a_lazy_player_s_rate_and_decays_are_those_of_stylegan2():
 def test_a_first_moment_that_is_not_kept_stays_so():
     found = updates_of(optimizers.build(Player(("G",), section(0.0, 0.99, 0.1), lazy=4)), GRADIENTS)
     np.testing.assert_allclose(found[0], -0.08 * np.sign(GRADIENTS[0]), rtol=1e-5)
+
+
+def adam_of_pytorch(decays, gradients, rate, eps):
+    """Steps of torch.optim.Adam without a first moment, with the second's decay set anew before each of them."""
+    steps, second = [], np.zeros(2)
+    for count, (decay, gradient) in enumerate(zip(decays, np.array(gradients, np.float64), strict=True), start=1):
+        second = decay * second + (1 - decay) * gradient**2
+        steps.append(-rate * gradient / (np.sqrt(second / (1 - decay**count)) + eps))
+    return np.array(steps)
+
+
+@pytest.mark.parametrize("lazy", [None, 4])
+def test_a_decay_that_changes_follows_the_images_seen(lazy):
+    decay = {"start": 0.9, "end": 0.99, "until": "100 images"}
+    transform = optimizers.build(Player(("G",), section(0.0, decay, 0.1), lazy=lazy))
+    params, found = {"w": jnp.zeros(2)}, []
+    state = transform.init(params)
+    update = jax.jit(lambda g, s, images: transform.update(g, s, params, images=images, images_per_step=25))
+    for gradient, images in zip(GRADIENTS, (0, 50, 200), strict=True):
+        step, state = update({"w": jnp.asarray(gradient)}, state, jnp.uint32(images))
+        found.append(step["w"])
+    share = lazy / (lazy + 1) if lazy else 1
+    decays = np.array([0.9, 0.945, 0.99]) ** share
+    np.testing.assert_allclose(found, adam_of_pytorch(decays, GRADIENTS, 0.1 * share, 1e-8), rtol=1e-5)
+
+
+def test_a_fixed_decay_and_one_that_stays_are_the_same():
+    still = {"start": 0.97, "end": 0.97, "until": "1 step"}
+    fixed, scheduled = (
+        updates_of(optimizers.build(Player((), section(0.5, b2, 0.1))), GRADIENTS) for b2 in (0.97, still)
+    )
+    np.testing.assert_allclose(fixed, scheduled, rtol=1e-5)
+
+
+def test_options_that_do_not_fit_are_a_sentence():
+    for options, message in (
+        ({"b1": 0.0, "b3": 0.9}, "options of scale_by_adam do not fit"),
+        ({"b2": {"start": 0.9, "until": "3 steps"}}, "expected start, end, until"),
+    ):
+        wrong = ConfigDict({"transform": "scale_by_adam", "options": options, "learning_rate": 0.1})
+        with pytest.raises(ConfigError, match=message):
+            optimizers.build(Player((), wrong))

@@ -4,39 +4,11 @@ from itertools import islice
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from ml_collections import ConfigDict
 
 from gan_jax.engine import schedule
 from gan_jax.engine.recipe import Phase, Stage
-from gan_jax.errors import ConfigError
 from tests.engine.games import regression, two_against_two
-
-
-@pytest.mark.parametrize(
-    ("text", "images"),
-    [
-        ("1000 steps", 64_000),
-        ("1 step", 64),
-        ("25 Mimg", 25_000_000),
-        ("0.5 kimg", 500),
-        ("7 images", 7),
-        ("2 epochs", 200),
-    ],
-)
-def test_durations_count_images(text, images):
-    assert schedule.images_in(text, images_per_step=64, images_per_epoch=100) == images
-
-
-@pytest.mark.parametrize("text", ["1000", "ten steps", "5 minutes", "-3 steps", ""])
-def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(ConfigError, match="is no duration"):
-        schedule.images_in(text, 64)
-
-
-def test_epochs_need_a_data_set():
-    with pytest.raises(ConfigError, match="epochs"):
-        schedule.images_in("3 epochs", 64)
 
 
 def test_due_follows_numbers_and_functions():
@@ -49,11 +21,24 @@ def test_due_follows_numbers_and_functions():
     )
     assert schedule.due(game, 0) == (("discriminators", 1), ("generators", 1))
     assert schedule.due(game, 3) == (("discriminators", 1), ("generators", 1), ("late", 3))
-    assert [schedule.slices(game, step) for step in range(4)] == [1, 1, 2, 3]
+    assert [schedule.slices(game, schedule.due(game, step)) for step in range(4)] == [1, 1, 2, 3]
     assert schedule.variants(two_against_two(), 0) == [
         schedule.due(two_against_two(), 0),
         schedule.due(two_against_two(), 1),
     ]
+
+
+def test_a_step_reads_up_to_the_last_slice_that_a_due_phase_wants():
+    loss = two_against_two().phases[1].loss
+    game = two_against_two(
+        phases=(
+            Phase("now", ("generators",), loss, repeat=2),
+            Phase("later", ("generators",), loss, every=3, repeat=2, first_slice=2),
+        )
+    )
+    assert [schedule.slices(game, schedule.due(game, step)) for step in range(4)] == [4, 2, 2, 4]
+    positions = [position for _, _, position in islice(schedule.timeline(game, 10), 5)]
+    assert positions == [0, 40, 60, 80, 120]
 
 
 def test_the_timeline_counts_images_stages_and_examples_read():
@@ -94,3 +79,11 @@ def test_ema_half_life_ramps_up():
     assert float(decay(jnp.uint32(0), 10)) == 0.0
     np.testing.assert_allclose(float(decay(jnp.uint32(2000), 10)), 0.5 ** (10 / 100), rtol=1e-6)
     np.testing.assert_allclose(float(decay(jnp.uint32(10**6), 10)), 0.5 ** (10 / 1000), rtol=1e-6)
+
+
+def test_ema_half_life_follows_a_schedule():
+    half_life = {"start": "0 images", "end": "1 kimg", "until": "10 kimg"}
+    decay = schedule.ema_decay(ConfigDict({"half_life": half_life, "ramp_up": None}))
+    assert float(decay(jnp.uint32(0), 10)) == 0.0
+    np.testing.assert_allclose(float(decay(jnp.uint32(5000), 10)), 0.5 ** (10 / 500), rtol=1e-6)
+    np.testing.assert_allclose(float(decay(jnp.uint32(99_000), 10)), 0.5 ** (10 / 1000), rtol=1e-6)

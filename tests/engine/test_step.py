@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import Ema, Out, Phase, Player, Stage
 from gan_jax.engine.schedule import due
 from gan_jax.engine.step import abstract_batch, compile_step, enter_stage
+from gan_jax.errors import ConfigError
 from tests.engine.games import DIM, network, regression, two_against_two
 
 
@@ -95,6 +97,32 @@ def test_repeats_are_updates_in_a_row_on_their_own_slices(unroll):
     assert_trees_close(repeated.params, single.params)
     assert repeated.images == 8  # images advance by one batch, whatever the repeats
     assert repeated.step == 1
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+def test_a_phase_may_begin_at_a_later_slice(unroll):
+    """Then two phases of a step see different examples: here the first three slices, then the last two."""
+    batch = batch_of((5, 1, 8))
+    game = regression(repeat=3)
+    game = dataclasses.replace(
+        game, phases=(*game.phases, dataclasses.replace(game.phases[0], name="more", repeat=2, first_slice=3))
+    )
+    found, _ = run(game, [batch], unroll=unroll)
+    expected, _ = run(regression(repeat=5), [batch], unroll=unroll)
+    assert_trees_close(found.params, expected.params)
+    other, _ = run(regression(repeat=3), [batch], unroll=unroll)
+    assert not np.allclose(found.params["f"]["Dense_0"]["kernel"], other.params["f"]["Dense_0"]["kernel"])
+
+
+def test_a_loss_sees_numbers_that_change_at_the_images_seen():
+    section = ConfigDict({"start": 1.0, "end": 3.0, "until": "2 steps"})
+
+    def loss(view, batch, key):
+        return {}, Out(metrics={"number": jnp.float32(view.at_present(section))})
+
+    game = dataclasses.replace(regression(), phases=(Phase("look", (), loss),))
+    _, history = run(game, [batch_of((1, 2, 8))] * 4)
+    np.testing.assert_allclose([metrics["look/number"] for metrics in history], [1, 2, 3, 3], rtol=1e-6)
 
 
 def test_a_hand_computed_update_and_moving_average():
@@ -183,6 +211,56 @@ def test_a_new_stage_resets_the_moments_that_should_be():
     assert all(np.all(m == 0) for m in jax.tree.leaves(after.opt["generators"]))
     assert after.stage == 1
     jax.tree.map(np.testing.assert_array_equal, before.params, after.params)
+
+
+def test_a_stage_multiplies_the_learning_rates():
+    """Of plain gradient descent, so that a step is as many times as long."""
+    moves = []
+    for rate in (1.0, 3.0):
+        game = dataclasses.replace(regression(), stages=(Stage(rate=rate),))
+        start = jax.device_get(state.born(game, state.abstract(game, sharding.data_mesh(1), ()), 0))
+        final, _ = run(game, [batch_of((1, 1, 8))])
+        moves.append(jax.tree.map(np.subtract, final.params, start.params))
+    assert_trees_close(moves[1], jax.tree.map(lambda move: 3 * move, moves[0]), rtol=1e-5)
+    assert max(np.abs(move).max() for move in jax.tree.leaves(moves[0])) > 1e-3
+
+
+def compiled_regression(freeze, batch, mesh):
+    """A step with weight decay and moments, and the abstract state."""
+    options = {"learning_rate": 0.1, "b1": 0.9, "weight_decay": 0.1}
+    section = ConfigDict({"transform": "adamw", "options": options, "learning_rate": -1.0, "freeze": freeze})
+    recipe = regression(optimizer=section)
+    target = state.abstract(recipe, mesh, ())
+    step = compile_step(recipe, 0, mesh, due(recipe, 0), target, abstract_batch(batch, mesh))
+    return step, state.born(recipe, target, 0)
+
+
+def test_a_frozen_parameter_stays_though_weight_decay_and_moments_would_move_it():
+    mesh, batch = sharding.data_mesh(1), batch_of((1, 1, 8))
+    free, current = compiled_regression((), batch, mesh)
+    half, _ = compiled_regression(("f/.*/kernel",), batch, mesh)
+    history = [jax.device_get(current.params["f"]["Dense_0"])]
+    for step in (free, half, half):
+        current, _ = step(current, sharding.put(batch, mesh))
+        history.append(jax.device_get(current.params["f"]["Dense_0"]))
+    _, moved, _, final = history
+    assert np.abs(moved["kernel"] - history[0]["kernel"]).max() > 1e-3
+    np.testing.assert_array_equal(final["kernel"], moved["kernel"])
+    assert np.abs(final["bias"] - moved["bias"]).max() > 1e-3
+
+
+def test_gradients_of_frozen_parameters_are_not_computed():
+    mesh, batch = sharding.data_mesh(1), batch_of((1, 1, 8))
+    free, half = (
+        compiled_regression(freeze, batch, mesh)[0].cost_analysis()["flops"] for freeze in ((), ("f/.*/kernel",))
+    )
+    assert free - half >= 2 * 8 * DIM * 3  # inputs times gradients of outputs
+
+
+@pytest.mark.parametrize("pattern", ["f/.*/kernl", "f/(", 5])
+def test_a_pattern_that_freezes_nothing_is_a_sentence(pattern):
+    with pytest.raises(ConfigError, match="config.players.solver.freeze holds .* such as f/Dense_0/"):
+        compiled_regression((pattern,), batch_of((1, 1, 8)), sharding.data_mesh(1))
 
 
 def test_a_phase_without_players_changes_aux_alone():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import ConfigError
-from gan_jax.losses.adversarial import adversarial
+from gan_jax.losses.adversarial import adversarial, relativistic
 from tests.reference import assert_array, assert_scalar, normal
 
 PUBLISHED = [
@@ -55,6 +55,16 @@ def test_large_logits_stay_finite(name):
     extreme = jnp.array([-1e4, 1e4])
     assert jnp.isfinite(loss.discriminator(extreme, extreme))
     assert jnp.isfinite(loss.generator(extreme))
+
+
+def test_the_relativistic_loss_compares_logits_in_pairs():
+    real, fake = np.array([2.0, -1.0, 0.5]), np.array([1.0, 3.0, 0.5])
+    np.testing.assert_allclose(relativistic(real, fake), np.log1p(np.exp([-1, 4, 0])).mean(), rtol=1e-6)
+    np.testing.assert_allclose(relativistic(fake, real), np.log1p(np.exp([1, -4, 0])).mean(), rtol=1e-6)
+    for_real, for_fake = jax.grad(relativistic, argnums=(0, 1))(real, fake)
+    np.testing.assert_allclose(for_real, -1 / (1 + np.exp([1, -4, 0])) / 3, rtol=1e-5)
+    np.testing.assert_allclose(for_fake, -for_real, rtol=1e-6)
+    assert jnp.isfinite(relativistic(jnp.array([-1e4, 1e4]), jnp.array([1e4, -1e4])))
 
 
 def test_unknown_names_are_refused():

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.losses.penalties import gradient_penalty, zero_centred_penalty
+from gan_jax.losses.penalties import drift, gradient_penalty, zero_centred_penalty
 
 REAL, FAKE = (np.random.RandomState(seed).standard_normal((5, 2, 3, 1)).astype(np.float32) for seed in (0, 1))
 ALPHA = np.linspace(0, 1, 5, dtype=np.float32)
@@ -23,6 +23,16 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
     between = (1 - ALPHA)[:, None, None, None] * REAL + ALPHA[:, None, None, None] * FAKE
     expected = np.mean((3 * norms(between) - 1) ** 2)
     np.testing.assert_allclose(gradient_penalty(quadratic, REAL, FAKE, ALPHA), expected, rtol=1e-5)
+
+
+def test_another_norm_can_be_the_one_that_costs_nothing():
+    between = (1 - ALPHA)[:, None, None, None] * REAL + ALPHA[:, None, None, None] * FAKE
+    expected = np.mean((3 * norms(between) - 4) ** 2) / 4**2
+    np.testing.assert_allclose(gradient_penalty(quadratic, REAL, FAKE, ALPHA, target=4), expected, rtol=1e-5)
+
+
+def test_drift_is_the_mean_square_of_real_logits():
+    np.testing.assert_allclose(drift(jnp.array([1.0, -2.0, 4.0])), 7)
 
 
 def test_zero_centred_penalty_is_the_mean_squared_norm():

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.errors import ConfigError
 from gan_jax.networks.stylegan2 import Generator
 from gan_jax.networks.stylegan2_discriminator import Discriminator
 from gan_jax.weights import stylegan2 as names
