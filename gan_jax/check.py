@@ -74,6 +74,7 @@ class Subject:
                 f"set XLA_FLAGS=--xla_force_host_platform_device_count={DEVICES}"
             )
         self.config, self.recipe = config, load(config)
+        self.stage = len(self.recipe.stages) - 1  # the last: a network that grows is all at work
         self.mesh = sharding.data_mesh(DEVICES)
         self.target = state.abstract(self.recipe, self.mesh, config.mesh.rules)
         self.compiled = {}
@@ -167,7 +168,7 @@ class Subject:
     def _compile(self, active: schedule.Active, mesh, size: int) -> jax.stages.Compiled:
         target = state.abstract(self.recipe, mesh, self.config.mesh.rules)
         batch = abstract_batch(self._batch(schedule.slices(self.recipe, active), size), mesh)
-        return compile_step(self.recipe, 0, mesh, active, target, batch)
+        return compile_step(self.recipe, self.stage, mesh, active, target, batch)
 
     def _run(self, current: state.State, steps: range) -> tuple[state.State, dict[str, float]]:
         metrics: dict[str, Any] = {}

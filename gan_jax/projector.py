@@ -1,8 +1,8 @@
 """Projection of an image into W: the one w for all layers whose image comes nearest to it.
 
 Source: arXiv 1912.04958, appendix D; settings of NVlabs/stylegan2-ada-pytorch, projector.py. That has the squared
-distance of LPIPS features, of images that are not clipped to [-1, 1] first; here the distance is an argument, and images
-are clipped: of targets that the network has made itself a tenth of the error remains then.
+distance of LPIPS features, of images that are not clipped to [-1, 1]; here the distance is an argument, and images are
+clipped: a pixel darker than black is black, as it is in the target, and need not be explained otherwise.
 """
 
 from collections.abc import Callable, Mapping
@@ -60,7 +60,6 @@ def project(
     def loss(searched: Tree, variables: Tree, shift: jax.Array) -> tuple[jax.Array, jax.Array]:
         ws = jnp.broadcast_to(searched["w"] + shift, (1, layers, len(mean)))
         images = styles.synthesize(with_leaves(variables, searched["noise"]), ws)
-        # What a picture shows of them: a pixel darker than black is black, as it is in the target.
         away = distance(_limited(jnp.clip(images, -1, 1)), goal)[0]
         return away + NOISE_WEIGHT * sum(map(unlike_noise, searched["noise"].values())), away
 

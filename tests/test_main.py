@@ -21,7 +21,7 @@ from gan_jax.engine.recipe import load
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = "--config=configs/biggan_digits.py:quick"
-COMMANDS = ("train", "sample", "prepare", "inspect", "evaluate", "params", "check", "import", "export", "bench")
+COMMANDS = ("train", "sample", "mix", "interpolate", "project", "prepare", "inspect", "evaluate", "params", "check", "import", "export", "bench")
 
 
 @pytest.fixture

@@ -85,6 +85,45 @@ def test_seed_and_label_make_a_difference(recipe, variables, images):
     assert not any(np.array_equal(a, b) for a, b in zip(relabelled, images, strict=True))
 
 
+@pytest.mark.parametrize("devices", [1, 4])
+def test_an_image_of_a_list_of_seeds_is_the_first_of_its_seed(recipe, variables, devices):
+    """Whatever stands beside it in the list."""
+    mesh, seeds = sharding.data_mesh(devices), (85, 2**32 - 1, 0)
+    found = Sampler(recipe, mesh, 2, Options(seed=5)).draw(variables, LABELS[:3], seeds=seeds)
+    for seed, label, image in zip(seeds, LABELS, found, strict=False):
+        alone = Sampler(recipe, mesh, 1, Options(seed=seed)).draw(variables, LABELS[label : label + 1])
+        assert_close(image[None], alone)
+    with pytest.raises(ConfigError, match="the seed is 4294967296"):
+        Sampler(recipe, mesh, 2, Options()).draw(variables, LABELS[:1], seeds=(2**32,))
+
+
+def test_several_truncations_share_what_is_compiled_and_are_those_of_samplers_of_their_own(recipe, variables):
+    mesh, labels = sharding.data_mesh(4), LABELS[:4]
+    sampler = Sampler(recipe, mesh, 4, Options(truncation=0.5))
+    drawn = {psi: sampler.at(psi).draw(variables, labels) for psi in (0.5, 0.1, None)}
+    assert sampler._images._cache_size() == 2  # with and without truncation
+    for psi in (0.1, None):
+        assert_close(drawn[psi], Sampler(recipe, mesh, 4, Options(truncation=psi)).draw(variables, labels))
+        assert np.abs(drawn[psi].astype(int) - drawn[0.5]).max() > 1
+    with pytest.raises(ConfigError, match="truncation is 0.0"):
+        sampler.at(0.0)
+
+
+def test_images_of_given_latents_are_those_of_the_seeds_that_have_them(recipe, variables):
+    sampler = Sampler(recipe, sharding.data_mesh(4), 4, Options(truncation=0.5))
+    latents = sampler.latents(6, first=2)
+    assert np.abs(latents).max() <= 0.5
+    found = np.concatenate(list(sampler.of_latents(variables, latents, LABELS[:6])))
+    assert_close(found, sampler.draw(variables, LABELS[:6], first=2))
+
+
+def test_a_gan_without_styles_has_none(recipe, variables):
+    sampler = Sampler(recipe, sharding.data_mesh(4), 4, Options())
+    for asked in (sampler.ws(variables, LABELS), sampler.of_ws(variables, np.zeros((1, 2, 3), np.float32))):
+        with pytest.raises(ConfigError, match="this recipe's generator has no styles"):
+            next(asked)
+
+
 def test_truncation_forms():
     def draw(truncation, form):
         keys = jax.random.split(jax.random.key(0), 200)
@@ -165,8 +204,8 @@ def test_labels_by_row():
     assert labels_by_row((3, 7), 3).tolist() == [3, 3, 3, 7, 7, 7]
 
 
-def sampled(workdir, out, count=None, classes=(), config=CONFIG, **options) -> str:
-    return sample(config, workdir, out, count, classes, Options(**options))
+def sampled(workdir, out, count=None, classes=(), config=CONFIG, seeds=(), truncations=(), **options) -> str:
+    return sample(config, workdir, out, count, classes, Options(**options), seeds, truncations)
 
 
 def test_a_grid_has_a_row_of_ten_for_each_class(workdir, tmp_path):
@@ -200,10 +239,41 @@ def test_how_many_are_asked_for_does_not_change_an_image(workdir, tmp_path):
         assert_close(np.asarray(Image.open(path)), np.asarray(Image.open(tmp_path / "many" / path.name)))
 
 
+def test_a_list_of_seeds_gives_an_image_of_each_of_every_class(workdir, tmp_path, recipe, variables):
+    assert sampled(workdir, tmp_path / "files", classes=(3, 7), seeds=(85, 2)).startswith("4 images in")
+    names = ["seed0085_class3.png", "seed0002_class3.png", "seed0085_class7.png", "seed0002_class7.png"]
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == sorted(names)
+    found = np.stack([np.asarray(Image.open(tmp_path / "files" / name)) for name in names])[..., None]
+    expected = Sampler(recipe, sharding.data_mesh(4), 8, Options()).draw(
+        variables, np.int32([3, 3, 7, 7]), seeds=(85, 2, 85, 2)
+    )
+    assert_close(found, expected)
+    sampled(workdir, tmp_path / "x.png", classes=(3, 7), seeds=(85, 2, 4))  # two rows of three
+    with Image.open(tmp_path / "x.png") as grid:
+        assert 1.4 < grid.width / grid.height < 1.8
+
+
+def test_several_truncations_give_a_row_each_of_the_same_images(workdir, tmp_path):
+    told = sampled(workdir, tmp_path / "files", count=3, classes=(3,), truncations=(0.5, 1.0))
+    assert told.startswith("6 images in")
+    for psi in ("0.5", "1"):
+        sampled(workdir, tmp_path / psi, count=3, classes=(3,), truncation=float(psi))
+        for path in (tmp_path / psi).iterdir():
+            other = tmp_path / "files" / path.name.replace(".png", f"_psi{psi}.png")
+            assert_close(np.asarray(Image.open(path)), np.asarray(Image.open(other)))
+    assert len(list((tmp_path / "files").iterdir())) == 6
+    assert sampled(workdir, tmp_path / "x.png", truncations=(0.3, 0.5, 1)) == f"30 images in {tmp_path}/x.png"
+    with Image.open(tmp_path / "x.png") as grid:  # three rows of ten, a class each
+        assert 3 < grid.width / grid.height < 4
+
+
 @pytest.mark.parametrize(
     ("out", "arguments", "message"),
     [
         ("x.png", {"count": 0}, "--count is 0"),
+        ("x.png", {"count": 2, "seeds": (1, 2)}, "--count beside --seeds: give one"),
+        ("x.png", {"seeds": (1, 2**32)}, "the seed is 4294967296"),
+        ("x.png", {"truncations": (0.5, -1)}, "truncation is -1"),
         ("x.png", {"classes": (3, 10)}, "--classes names 10, but the model has classes 0 to 9"),
         ("x.png", {"classes": (-1,)}, "--classes names -1"),
         ("x.jpg", {}, "expected FILE.png for one grid, or a folder"),
