@@ -1,6 +1,7 @@
 """Ways to write StyleGAN3's filtered leaky ReLU: time and memory of the layers of a network for 1024 pixels.
 
-    python benchmarks/stylegan3.py
+    python benchmarks/stylegan3.py                  layer by layer
+    python benchmarks/stylegan3.py --generator      with and without recomputation in a generator for 128 pixels
 
 Every alternative is checked to compute the same numbers, then all of a layer take turns, and the shortest time counts:
 other work on the machine only adds. Times in ms, "gradient" with the forward pass in it; memory is the temporary one of
@@ -10,6 +11,7 @@ the gradient in MB, by XLA's own analysis. 4 images, 128 channels, float32.
 import argparse
 import functools
 import time
+import unittest.mock
 from collections.abc import Callable
 
 import jax
@@ -19,6 +21,7 @@ import numpy as np
 from gan_jax.layers.bias_act import bias_act
 from gan_jax.layers.filtered_leaky_relu import filtered_leaky_relu
 from gan_jax.layers.fir import upfirdn
+from gan_jax.networks.stylegan3 import Generator
 from gan_jax.networks.stylegan3_filters import Layer, layers
 
 Filter = Callable[..., jax.Array]
@@ -115,26 +118,61 @@ def measured(layer: Layer, channels: int, rounds: int, slow: bool) -> None:
         )
         memory[name] = compiled[1].memory_analysis().temp_size_in_bytes / 1e6
         programs[name] = compiled
-    best = {name: [float("inf")] * 2 for name in programs}
-    for _ in range(rounds):
-        for name, compiled in programs.items():
-            for i, program in enumerate(compiled):
-                start = time.perf_counter()
-                jax.block_until_ready(program(x))
-                best[name][i] = min(best[name][i], 1e3 * (time.perf_counter() - start))
+    best = shortest(programs, (x,), rounds)
     what = f"{layer.source.size} to {layer.target.size}, {'radial' if layer.radial else 'separable'}"
     for name, (forward, gradient) in best.items():
         print(f"| {what} | {name} | {forward:.0f} | {gradient:.0f} | {memory[name]:.0f} |", flush=True)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
-    parser.add_argument("--channels", type=int, default=128)
-    options = parser.parse_args()
+def by_layer(options: argparse.Namespace) -> None:
+    """Prints the table of alternatives."""
     print("| signals | how | forward | gradient | memory |\n|---|---|---:|---:|---:|")
     for radial in (False, True):
         table = layers(1024, 32768, 512, kernel_size=1 if radial else 3, radial=radial)
         for sizes in ((36, 36), (84, 148), (148, 148)):
             (layer, *_) = [each for each in table if (each.source.size, each.target.size) == sizes]
             measured(layer, options.channels, options.rounds, slow=sizes == (36, 36))  # minutes elsewhere
+
+
+def shortest(programs: dict[str, tuple[Callable, ...]], args: tuple, rounds: int) -> dict[str, list[float]]:
+    """The shortest time of each of several programs in ms; they take turns."""
+    best = {name: [float("inf")] * len(compiled) for name, compiled in programs.items()}
+    for _ in range(rounds):
+        for name, compiled in programs.items():
+            for i, program in enumerate(compiled):
+                start = time.perf_counter()
+                jax.block_until_ready(program(*args))
+                best[name][i] = min(best[name][i], 1e3 * (time.perf_counter() - start))
+    return best
+
+
+def generator(rounds: int) -> None:
+    """Prints time and memory of a StyleGAN3-T generator's gradient, with and without recomputation."""
+    network = Generator(128, 0, dim_w=16, channel_base=4096, channel_max=64)
+    variables = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 16)), jnp.zeros(1, jnp.int32))
+    ws = jax.random.normal(jax.random.key(1), (4, network.num_ws, 16))
+
+    def energy(params, buffers, ws):
+        images = network.apply({"params": params, "buffers": buffers}, ws, method="synthesize")
+        return jnp.sum(jnp.square(images))
+
+    args = (variables["params"], variables["buffers"], ws)
+    programs = {"recomputed (used)": (jax.jit(jax.grad(energy)).lower(*args).compile(),)}
+    with unittest.mock.patch("jax.checkpoint", lambda function: function):
+        programs["kept"] = (jax.jit(jax.grad(lambda *args: energy(*args))).lower(*args).compile(),)
+    for name, (milliseconds,) in shortest(programs, args, rounds).items():
+        memory = programs[name][0].memory_analysis().temp_size_in_bytes / 1e6
+        print(f"| {name} | {milliseconds:.0f} | {memory:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
+    parser.add_argument("--channels", type=int, default=128)
+    parser.add_argument("--generator", action="store_true", help="a whole generator instead of layers")
+    options = parser.parse_args()
+    if options.generator:
+        print("| generator, 128 pixels, 4 images | gradient | memory |\n|---|---:|---:|")
+        generator(options.rounds)
+    else:
+        by_layer(options)

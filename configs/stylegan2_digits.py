@@ -22,7 +22,12 @@ def get_config(size: str = ""):
         "G": {**network, "dim_w": 32, "mapping_layers": 2, "architecture": "skip", "half_resolutions": 0},
         "D": {**network, "mapping_layers": 2, "architecture": "resnet", "stddev_group": 4, "half_resolutions": 0},
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 2.5e-3}
+    adam = {
+        "transform": "scale_by_adam",
+        "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8},
+        "freeze": (),
+        "learning_rate": 2.5e-3,
+    }
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": 0.1,

@@ -17,13 +17,15 @@ LAYERS, DIM_W = 6, 32
 
 
 def weights(target: state.State) -> state.State:
-    """Random ones, without compiling anything: w differ, and noise shows."""
+    """Random ones, without compiling anything, much as training begins with."""
     random = np.random.RandomState(0)
 
     def value(path, leaf):
         name = sharding.path_name(path)
+        if name.endswith("affine/bias"):
+            return jnp.ones(leaf.shape)
         # Layers of the mapping network multiply their kernels by a hundredth.
-        scale = 100 if "mapping/fc" in name else 0.3 if name.endswith(("noise_strength", "bias", "w_avg")) else 1
+        scale = 100 if "mapping/fc" in name else 0.03 if name.endswith(("noise_strength", "bias", "w_avg")) else 1
         return jnp.asarray(scale * random.normal(size=leaf.shape), leaf.dtype)
 
     return jax.tree.map_with_path(value, target)

@@ -21,7 +21,22 @@ from gan_jax.engine.recipe import load
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = "--config=configs/biggan_digits.py:quick"
-COMMANDS = ("train", "sample", "mix", "interpolate", "project", "prepare", "inspect", "evaluate", "params", "check", "import", "export", "bench")
+COMMANDS = (
+    *("train", "sample", "mix", "interpolate", "project"),
+    *(
+        "mix",
+        "interpolate",
+        "project",
+        "prepare",
+        "inspect",
+        "evaluate",
+        "params",
+        "check",
+        "import",
+        "export",
+        "bench",
+    ),
+)
 
 
 @pytest.fixture
@@ -128,6 +143,12 @@ print({"jax", "numpy", "flax", "orbax", "tensorflow", "PIL", "ml_collections"} &
         ["sample", "--workdir=x", "--out=y", "--classes="],
         ["sample", "--workdir=x", "--out=y", "--truncation=low"],
         ["sample", "--workdir=x", "--out=y", "--truncation-form=z"],
+        ["sample", "--workdir=x", "--out=y", "--seeds=3-1"],
+        ["sample", "--workdir=x", "--out=y", "--seeds=-1"],
+        ["sample", "--workdir=x", "--out=y", "--seeds=1,2", "--seed=1"],
+        ["mix", "--workdir=x", "--out=y", "--rows=1", "--columns=2", "--layers=fine"],
+        ["interpolate", "--workdir=x", "--out=y", "--seeds="],
+        ["project", "--workdir=x", "--out=y"],
     ],
 )
 def test_unusable_arguments_exit_with_2(gan_jax, words):
@@ -246,6 +267,15 @@ BAD_USE = [
     (["sample", "--workdir={born}", "--out={tmp}/x.png", "--standing=-1"], "standing statistics is -1"),
     (["sample", "--workdir={born}", "--out={tmp}/x.png", "--seed=-1"], "seed is -1"),
     (["sample", "--workdir={born}", "--out={tmp}/x.jpg"], "--out is .*x.jpg: expected FILE.png"),
+    (["sample", "--workdir={born}", "--out={tmp}/x.png", "--seeds=1,2", "--count=2"], "--count beside --seeds"),
+    (["sample", "--workdir={born}", "--out={tmp}/x.png", "--truncation=0.5,-1"], "truncation is -1.0"),
+    (["sample", "--workdir={born}", "--out={tmp}/x.png", "--ws={tmp}/w.npz", "--count=2"], "leave out --count"),
+    (
+        ["mix", "--workdir={born}", "--out={tmp}/x.png", "--rows=1", "--columns=2", "--layers=0", "--class=1"],
+        "this recipe's generator has no styles",
+    ),
+    (["interpolate", "--workdir={born}", "--out={tmp}/x.gif", "--seeds=1,2"], "--class is missing"),
+    (["project", "--workdir={tmp}", "--out={tmp}/x", "--target=x.png"], "is no workdir"),
     (["sample", "--workdir={born}", "--out={tmp}/x.png", "--config.model.H=1"], "no such field"),
     (["evaluate", "--workdir={born}", "--config.evaluate.metrics=None"], "config.evaluate.metrics is empty"),
     (["evaluate", "--workdir={born}", "--config.evaluate.metrics=('fid',)"], "names .'fid'."),
@@ -292,6 +322,25 @@ def test_sample_evaluate_and_params_print_what_they_did(gan_jax, born, tmp_path)
     assert re.search(r"^   G  [\d,]+ parameters, [\d,]+ statistics$", out, re.MULTILINE)
     code, out, _ = gan_jax("params", QUICK, "--json")
     assert json.loads(out)["D"]["parameters"] > 0
+
+
+def test_lists_of_numbers_and_ranges():
+    assert main._ranges("85,297-300,7") == (85, 297, 298, 299, 300, 7)
+    assert main._fractions("0.5,1") == (0.5, 1.0)
+
+
+def test_the_tools_between_seeds_print_what_they_did(gan_jax, born, tmp_path):
+    few = [f"--workdir={born}", "--config.evaluate.standing=0", "--config.evaluate.batch=4"]
+    code, out, error = gan_jax("sample", *few, f"--out={tmp_path}/x", "--seeds=5,7-8", "--classes=3")
+    assert (code, out, error) == (0, f"3 images in {tmp_path}/x/\n", "")
+    names = sorted(path.name for path in (tmp_path / "x").iterdir())
+    assert names == ["seed0005_class3.png", "seed0007_class3.png", "seed0008_class3.png"]
+    code, out, error = gan_jax(
+        "interpolate", *few, f"--out={tmp_path}/x.gif", "--seeds=5,7", "--class=3", "--frames=2", "--truncation=0.5"
+    )
+    assert (code, out, error) == (0, f"4 images in {tmp_path}/x.gif\n", "")
+    with Image.open(tmp_path / "x.gif") as film:
+        assert film.is_animated
 
 
 def test_check_prints_a_line_each_and_fails_with_1(gan_jax, monkeypatch):

@@ -26,7 +26,7 @@ def fixed(players: Mapping[str, Player], params: Tree) -> dict[str, Tree]:
     Raises:
         ConfigError: a pattern is no regular expression, or matches no parameter of its player.
     """
-    masks = {}
+    masks: dict[str, Tree] = {}
     for name, player in players.items():
         own = {network: params[network] for network in player.networks}
         paths = [path_name(path) for path, _ in jax.tree.leaves_with_path(own)]

@@ -39,7 +39,7 @@ def born_with(
     Raises:
         ConfigError: a network has other arrays than the recipe's, or none is the recipe's.
     """
-    averaged = {name: averaged.get(name, networks.get(name)) for name in target.ema}
+    averaged = {name: averaged[name] if name in averaged else networks.get(name) for name in target.ema}
     known = {name: networks[name] for name in target.params if name in networks}
     if not known:
         raise ConfigError(f"the weights are those of {sorted(networks)}: expected some of {sorted(target.params)}")
@@ -72,11 +72,11 @@ def _fitting(network: str, wanted: Any, found: Any, classes: tuple[int, int] | N
     expected, given = _leaves(wanted), _leaves(found)
     fitting = {}
     for path in sorted(expected.keys() | given.keys()):
-        shapes = [leaves[path].shape if path in leaves else None for leaves in (given, expected)]
-        if shapes[0] == shapes[1]:
+        found_shape, wanted_shape = (leaves[path].shape if path in leaves else None for leaves in (given, expected))
+        if found_shape == wanted_shape:
             fitting[path] = given[path]
-        elif not _is_of_classes(*shapes, classes):
-            has, wants = ("nothing" if shape is None else f"an array {list(shape)}" for shape in shapes)
+        elif not _is_of_classes(found_shape, wanted_shape, classes):
+            has, wants = ("nothing" if s is None else f"an array {list(s)}" for s in (found_shape, wanted_shape))
             raise ConfigError(
                 f"the weights to begin with have {has} as {network}/{path}, where the config wants {wants}: use a config "
                 "with the same networks"
