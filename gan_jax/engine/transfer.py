@@ -39,14 +39,14 @@ def born_with(
     Raises:
         ConfigError: a network has other arrays than the recipe's, or none is the recipe's.
     """
-    averaged = {name: averaged[name] if name in averaged else networks.get(name) for name in target.ema}
+    averages = {**networks, **averaged}
     known = {name: networks[name] for name in target.params if name in networks}
     if not known:
         raise ConfigError(f"the weights are those of {sorted(networks)}: expected some of {sorted(target.params)}")
     wanted = state.variables(target, averaged=False)
     given = {name: _fitting(name, wanted[name], known[name], classes) for name in known}
     given_ema = {
-        name: _fitting(name, target.ema[name], tree, classes) for name, tree in averaged.items() if tree is not None
+        name: _fitting(name, target.ema[name], averages[name], classes) for name in target.ema if name in averages
     }
 
     def make(seed: jax.Array, given: Any, given_ema: Any) -> State:
