@@ -4,7 +4,9 @@
     gan-jax train --config=configs/stylegan2_digits.py:unconditional --workdir=workdirs/stylegan2_digits_plain      no labels
 
 Paper: StyleGAN2 (arXiv 1912.04958) and StyleGAN2-ADA (arXiv 2006.06676), every part of it at small scale: mapping
-network, modulated convolutions, noise, style mixing, path length, lazy R1, augmentation, averaged weights.
+network, modulated convolutions, noise, style mixing, path length, lazy R1, averaged weights. Without augmentation, as
+digits must not be mirrored or turned. Ten minutes of processor time, so six to seven on two CPU cores; a classifier then
+recognises 97.8 % of the digits (seed 0), at a Frechet distance of 4.35 in its features.
 """
 
 from gan_jax.config import base, check_argument
@@ -22,12 +24,7 @@ def get_config(size: str = ""):
         "G": {**network, "dim_w": 32, "mapping_layers": 2, "architecture": "skip", "half_resolutions": 0},
         "D": {**network, "mapping_layers": 2, "architecture": "resnet", "stddev_group": 4, "half_resolutions": 0},
     }
-    adam = {
-        "transform": "scale_by_adam",
-        "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8},
-        "freeze": (),
-        "learning_rate": 2.5e-3,
-    }
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": 0.1,

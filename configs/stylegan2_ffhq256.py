@@ -32,12 +32,7 @@ def get_config(size: str = ""):
         "G": {**network, "dim_w": 512, "mapping_layers": 8, "architecture": "skip"},
         "D": {**network, "mapping_layers": 8, "architecture": "resnet", "stddev_group": 8},
     }
-    adam = {
-        "transform": "scale_by_adam",
-        "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8},
-        "freeze": (),
-        "learning_rate": 2.5e-3,
-    }
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": 1.0,

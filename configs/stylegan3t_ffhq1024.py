@@ -45,7 +45,7 @@ def get_config(size: str = ""):
             "stddev_group": 4,
         },
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "freeze": ()}
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}}
     config.players = {
         "generator": {**adam, "learning_rate": 2.5e-3},
         "discriminator": {**adam, "learning_rate": 2e-3},

@@ -112,8 +112,8 @@ def _count_equation(equation: Any) -> Count:
     if name == "shard_map":  # the body has the shapes of one device
         devices = math.prod(params["mesh"].shape[axis] for axis in params["newly_manual_axes"])
         return _count_equations(params["jaxpr"]) * devices
-    for body in ("jaxpr", "call_jaxpr", "callee"):
-        # jit, checkpoint, custom_jvp_call, custom_vjp_call, linear_call, ...
+    for body in ("jaxpr", "call_jaxpr"):
+        # jit, checkpoint, custom_jvp_call, custom_vjp_call, ...
         if body in params and name not in WINDOWS | REDUCTIONS:
             return _count_equations(params[body])
     return _count_arithmetic(equation)

@@ -54,12 +54,7 @@ def get_config(facts):
         },
     }
     rate = 2e-3 if resolution >= 1024 else 2.5e-3
-    adam = {
-        "transform": "scale_by_adam",
-        "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8},
-        "freeze": (),
-        "learning_rate": rate,
-    }
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": rate}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": float(f"{0.0002 * resolution**2 / batch:.4g}"),

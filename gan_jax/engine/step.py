@@ -78,7 +78,8 @@ def lower_step(
     step = make_step(recipe, stage, mesh, active, unroll)
     state_shardings = shardings_of(target)
     everywhere = NamedSharding(mesh, PartitionSpec())
-    jitted = jax.jit(step, donate_argnums=0, out_shardings=(state_shardings, everywhere))
+    # Unused arguments are kept, lest an average of statistics that are copied anew cannot be donated.
+    jitted = jax.jit(step, donate_argnums=0, keep_unused=True, out_shardings=(state_shardings, everywhere))
     return jitted.lower(target, batch)
 
 

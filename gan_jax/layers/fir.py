@@ -16,7 +16,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import linear_call
 
 from gan_jax.layers.convolution import Window, correlate, transposed
 
@@ -137,7 +136,8 @@ def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) 
     """The correlation with taps [kh, kw], or [k] along both axes; linear in x, with a derivative of the same form."""
     kh, kw = taps.shape[0], taps.shape[-1]
 
-    def forward(_, x):
+    @jax.custom_vjp
+    def apply(x):
         if taps.ndim == 2:
             y = _sum_of_slices(x, taps, vertical, horizontal)
         elif vertical.reads(kh) * horizontal.reads(kw) <= 4:  # no more slices than one axis after the other
@@ -148,9 +148,10 @@ def _filter(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) 
         return y.astype(x.dtype)
 
     def backward(_, y):
-        return _filter(y, np.flip(taps), vertical.transposed(kh), horizontal.transposed(kw))
+        return (_filter(y, np.flip(taps), vertical.transposed(kh), horizontal.transposed(kw)),)
 
-    return linear_call(forward, backward, (), x)
+    apply.defvjp(lambda x: (apply(x), None), backward)
+    return apply(x)
 
 
 def _sum_of_slices(x: jax.Array, taps: np.ndarray, vertical: _Axis, horizontal: _Axis) -> jax.Array:
