@@ -126,3 +126,14 @@ def describe(
         ema=Ema(("G",), config.ema, stats="copy"),
         stages=stages,
     )
+
+
+def mixed(key: jax.Array, ws: jax.Array, others: jax.Array, probability: float, layers: int) -> jax.Array:
+    """Styles ws [n, all, d] up to a cutoff and others behind it, one cutoff for the batch.
+
+    With `probability` it is uniform in [1, layers), else there is none: the number of layers in use is `layers`.
+    """
+    key_mix, key_cutoff = jax.random.split(key)
+    drawn = jax.random.randint(key_cutoff, (), 1, layers)
+    cutoff = jnp.where(jax.random.uniform(key_mix) < probability, drawn, layers)
+    return jnp.where(jnp.arange(ws.shape[1])[:, None] < cutoff, ws, others)

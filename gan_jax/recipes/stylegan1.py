@@ -18,6 +18,7 @@ from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.progan import Discriminator
 from gan_jax.networks.stylegan1 import Generator
 from gan_jax.recipes import growing
+from gan_jax.recipes.stylegan import mixed
 
 
 def build(config) -> Recipe:
@@ -95,14 +96,3 @@ def build(config) -> Recipe:
         stages=stages,
         styles=Styles(styles, synthesize),
     )
-
-
-def mixed(key: jax.Array, ws: jax.Array, others: jax.Array, probability: float, layers: int) -> jax.Array:
-    """Styles ws [n, all, d] up to a cutoff and others behind it, one cutoff for the batch.
-
-    With `probability` it is uniform in [1, layers), else there is none: the number of layers in use is `layers`.
-    """
-    key_mix, key_cutoff = jax.random.split(key)
-    drawn = jax.random.randint(key_cutoff, (), 1, layers)
-    cutoff = jnp.where(jax.random.uniform(key_mix) < probability, drawn, layers)
-    return jnp.where(jnp.arange(ws.shape[1])[:, None] < cutoff, ws, others)

@@ -6,7 +6,6 @@ optimiser steps of their own, with the published correction of rates and moments
 """
 
 import jax
-import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Out, Phase, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
@@ -32,16 +31,13 @@ def build(config) -> Recipe:
 
     def mixed_ws(view, key, labels):
         """ws [n, num_ws, dim_w], in some steps of two latents, and the generator with its average of w moved."""
-        key_z, key_mix, key_cutoff, key_other = jax.random.split(key, 4)
+        key_z, key_mix, key_other = jax.random.split(key, 3)
         shape = (len(labels), dim_z)
         ws, g = view.net("G")(view.normal(key_z, shape), labels, method="map", update_average=True)
         if not phases.style_mixing:
             return ws, g
-        # One crossover for the whole batch, as published.
-        mixes = jax.random.uniform(key_mix) < phases.style_mixing
-        cutoff = jnp.where(mixes, jax.random.randint(key_cutoff, (), 1, generator.num_ws), generator.num_ws)
         others, _ = view.net("G")(view.normal(key_other, shape), labels, method="map")
-        return jnp.where(jnp.arange(generator.num_ws)[:, None] < cutoff, ws, others), g
+        return stylegan.mixed(key_mix, ws, others, phases.style_mixing, generator.num_ws), g
 
     def noise_of(view, key):
         return lambda layer, shape: view.normal(jax.random.fold_in(key, layer), shape)

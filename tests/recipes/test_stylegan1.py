@@ -12,7 +12,7 @@ from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Stage, View, load
 from gan_jax.recipes import growing
 from gan_jax.recipes.growing import Span
-from gan_jax.recipes.stylegan1 import mixed
+from gan_jax.recipes.stylegan import mixed
 
 BATCH = 8
 STANDING, FADING = Stage(info=Span(1, 2)), Stage(info=Span(1, 2, (0, 400)))
