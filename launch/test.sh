@@ -11,4 +11,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
-exec python -m pytest "$@"
+# Compiling, most of the work, keeps one core busy; a process may grow to 6 GB.
+exec python -m pytest --numprocesses=2 --dist=loadfile "$@"

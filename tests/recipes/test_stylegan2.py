@@ -172,7 +172,7 @@ def test_phases_run_when_published_and_carry_the_corrected_optimisers():
 @pytest.fixture(scope="module")
 def stepped():
     """One step of all phases with adaptive augmentation on one and on four devices, and the state before."""
-    recipe = load(tiny(name="ada", transforms="bgc", p=0.3, target=0.6, interval=4, horizon_kimg=1))
+    recipe = load(tiny(name="ada", transforms="color", p=0.3, target=0.6, interval=4, horizon_kimg=1))
     batch, results = {key: value[None, None] for key, value in batch_of().items()}, []
     for devices in (1, 4):
         mesh = sharding.data_mesh(devices)
