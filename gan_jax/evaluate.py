@@ -51,7 +51,7 @@ class Evaluator:
         samples = self._draw(current, classes)
         scores: dict[str, Any] = {}
         for name in self._config.evaluate.metrics:
-            scores |= METRICS[name](samples, classes)
+            scores |= METRICS[name](samples, classes if self._config.data.num_classes else None)
         record = {"step": step, "images": images, "samples": len(classes), **scores}
         folder = workdir / "evaluations"
         atomic.replace(folder / f"{images:010d}.json", (json.dumps(record, indent=2) + "\n").encode())
@@ -76,20 +76,20 @@ def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
     return evaluator.score(workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules)), workdir)
 
 
-def digits(samples: np.ndarray, classes: np.ndarray) -> dict[str, float]:
-    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the classes int32 [n] asked for."""
+def digits(samples: np.ndarray, classes: np.ndarray | None) -> dict[str, float]:
+    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the classes int32 [n] asked for, if any."""
     judge = _digits_judge(samples.shape[1])
-    return {
-        "recognised": judge.recognised(samples, classes),
-        "held_out_accuracy": judge.held_out_accuracy,
-        "frechet": judge.frechet(samples),
-    }
+    scores = {"frechet": judge.frechet(samples)}
+    if classes is None:
+        return scores
+    recognised = judge.recognised(samples, classes)
+    return {"recognised": recognised, "held_out_accuracy": judge.held_out_accuracy, **scores}
 
 
 _digits_judge = functools.cache(DigitsJudge)
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, float]]] = {"digits": digits}
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray | None], dict[str, float]]] = {"digits": digits}
 
 
 def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
@@ -100,7 +100,8 @@ def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
             f"  {record['recognised']:.1%} are recognised as the class asked for (by a classifier that recognises "
             f"{record['held_out_accuracy']:.1%} of held-out real digits)"
         )
-        lines.append(f"  Frechet distance to the real digits in its features: {record['frechet']:.2f}")
+    if "frechet" in record:
+        lines.append(f"  Frechet distance to the real digits in a classifier's features: {record['frechet']:.2f}")
         if record["frechet"] and "frechet" in first and first["images"] < record["images"]:
             ratio = first["frechet"] / record["frechet"]
             lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.1f} times as much)"

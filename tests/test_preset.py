@@ -310,7 +310,10 @@ MISTAKES = [
     (["--preset=r1"], "--data is missing"),
     (["--prepared=x"], "--data is missing"),
     (["--data={photos}", "--preset=r1", "--config=configs/biggan_digits.py"], "--config is configs/biggan_digits.py"),
-    (["--data={photos}", "--preset=bigan"], "--preset is 'bigan': expected one of biggan, r1, stylegan2; did you mean biggan?"),
+    (
+        ["--data={photos}", "--preset=bigan"],
+        "--preset is 'bigan': expected one of biggan, r1, stylegan2; did you mean biggan?",
+    ),
     (["--data={tmp}/photos", "--preset=r1"], "expected folder:PATH, .*; did you mean folder:.*photos"),
     (["--data=folder:{tmp}/none", "--preset=r1"], "there is no folder .*none"),
     (["--data=floder:{tmp}/photos", "--preset=r1"], "--data is 'floder:.*expected folder:PATH"),

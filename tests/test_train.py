@@ -218,6 +218,15 @@ def test_scores_are_compared_with_the_first_of_the_run_if_it_has_them():
     assert "times as much" not in in_words(record, record)
 
 
+def test_without_classes_nothing_is_said_of_the_class_asked_for():
+    samples = np.random.RandomState(0).randint(0, 256, (12, 16, 16, 1)).astype(np.uint8)
+    scores = digits(samples, None)
+    assert set(scores) == {"frechet"}
+    text = in_words({"images": 32, "samples": 12, **scores}, {"images": 0, "frechet": 20.0})
+    assert "Frechet distance" in text
+    assert "class asked for" not in text
+
+
 def test_signals_only_raise_a_flag_until_the_second():
     before = signal.getsignal(signal.SIGTERM)
     with training.stop_signals() as stop:
