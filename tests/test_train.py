@@ -21,7 +21,7 @@ from gan_jax import workdir as workdirs
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, UserError
-from gan_jax.evaluate import Evaluator, in_words
+from gan_jax.evaluate import Evaluator, digits, in_words
 from gan_jax.run import Run
 from gan_jax.train import train
 
