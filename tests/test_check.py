@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from gan_jax import check as checks
-from gan_jax.engine.recipe import Network, Out, Phase, Player, Recipe
+from gan_jax.engine.recipe import Network, Out, Phase, Player, Recipe, Stage
 from gan_jax.errors import ConfigError
 from gan_jax.layers.pixels import to_float
 
@@ -176,3 +176,24 @@ def test_too_few_devices_are_a_sentence(monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 2)
     with pytest.raises(ConfigError, match="needs 4 devices and has 2: set XLA_FLAGS"):
         list(checks.check(CONFIG))
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_growing_network_is_judged_over_all_its_stages(verdict, used):
+    """The parameter `unused` of D enters the second stage's loss, or none."""
+    recipe = tiny(discriminator=Discriminator(unused=True))
+    plain = recipe.phases[0].loss
+
+    def loss(view, batch, key):
+        value, out = plain(view, batch, key)
+        late = used and view.stage.info == "late"
+        return value + (jnp.sum(view.params["D"]["unused"]) if late else 0.0), out
+
+    phases = (Phase("critic", ("critic",), loss), recipe.phases[1])
+    stages = (Stage(until=1000, info="early"), Stage(info="late"))
+    texts, failed = verdict(dataclasses.replace(recipe, phases=phases, stages=stages))
+    if used:
+        assert failed is None
+    else:
+        assert failed == "gradients"
+        assert "D/unused first" in texts["gradients"]
