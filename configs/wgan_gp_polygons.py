@@ -20,9 +20,14 @@ def get_config(size: str = ""):
     config.players = {"generator": adam, "critic": adam}
     config.phases = {"critic_steps": 5, "penalty": 10.0}
     config.ema = {}
-    config.data.update({"source": "polygons", "resolution": 28, "channels": 1, "num_classes": 0})
+    config.data.update({"source": "polygons:train", "resolution": 28, "channels": 1, "num_classes": 0})
     config.train.length = {"full": "200000 steps", "quick": "2 steps"}.get(size, "2000 steps")
     config.train.batch_size = 8 if size == "quick" else 50
     config.report.every = "1 step" if size == "quick" else "50 steps"
     config.report.samples_every = "500 steps"
+    config.evaluate.metrics = ("polygons", "frechet:polygons", "pr:polygons")
+    config.evaluate.reference = "polygons:test"
+    if size == "quick":
+        config.evaluate.metrics = ("frechet:polygons",)
+        config.evaluate.samples = 100
     return config

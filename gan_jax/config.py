@@ -5,6 +5,7 @@ and is locked, so a misspelt key fails at once.
 """
 
 import ast
+import dataclasses
 import difflib
 import importlib.util
 import json
@@ -15,6 +16,7 @@ from etils import epath
 from ml_collections import ConfigDict, config_dict
 
 from gan_jax.errors import ConfigError, explained
+from gan_jax.metrics.settings import Settings
 
 SECTIONS = (
     "recipe",
@@ -136,10 +138,20 @@ def base() -> ConfigDict:
             "evaluate": {
                 "metrics": (),
                 "at_start": False,
+                "every": "",
+                "best": "",
                 "samples": 1000,
                 "batch": 256,
-                "standing": 0,
                 "seed": 0,
+                "averaged": True,
+                "standing": 0,
+                "truncation": config_dict.placeholder(float),
+                "labels": "balanced",
+                "reference": "",
+                "reference_count": config_dict.placeholder(int),
+                "weights": "~/.cache/gan_jax/weights",
+                "cache": "~/.cache/gan_jax/references",
+                "settings": dataclasses.asdict(Settings()),
             },
             "seed": 0,
         }

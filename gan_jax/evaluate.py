@@ -1,108 +1,89 @@
-"""`gan-jax evaluate`, and what training shows of itself: scores and sample grids."""
+"""`gan-jax evaluate`: the scores of a workdir's newest checkpoint, for several truncations and seeds if so asked."""
 
-import functools
-import json
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from gan_jax import workdir as workdirs
 from gan_jax.engine import sharding, state
-from gan_jax.engine.recipe import Recipe, load
+from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
-from gan_jax.metrics.digits import DigitsJudge
-from gan_jax.report import atomic
+from gan_jax.evaluation import NAMES, Evaluation
+from gan_jax.report import atomic, sweep
 from gan_jax.report.grid import save_grid
-from gan_jax.sampling import Options, Sampler, as_labels, labels_by_row
+from gan_jax.report.scores import in_words
+from gan_jax.sampling import Options, Sampler
+from gan_jax.scoring import as_json, first_record, recorded, write_record
+
+Record = dict[str, Any]
 
 
-class Evaluator:
-    """Scores and pictures of a training state, from its averaged weights where the recipe averages.
+def evaluate(
+    config: ConfigDict,
+    workdir: Path,
+    truncations: Sequence[float] = (),
+    seeds: Sequence[int] = (),
+    out: Path | None = None,
+) -> tuple[list[Record], str]:
+    """Scores the newest checkpoint of a workdir, of a finished run or of one that goes on.
+
+    Every evaluation is written to evaluations/IMAGES.json, its name longer by `_psiP` and `_seedS` where these are not
+    the config's. Several truncations also make evaluations/IMAGES_truncation.html, which shows their trade-off.
 
     Args:
-        config: its section `evaluate` has `metrics` (names in `METRICS`), `samples`, `batch`, `standing`
-            (accumulations of standing statistics) and `seed`; `report` has `rows` and `columns` of the grids.
-    """
+        truncations, seeds: of the images; those of the config where there are none.
+        out: a file for the records as well.
 
-    def __init__(self, config: ConfigDict, recipe: Recipe, mesh: Mesh):
-        self._config = config
-        if unknown := sorted(set(config.evaluate.metrics) - set(METRICS)):
-            raise ConfigError(f"config.evaluate.metrics names {unknown}: expected some of {sorted(METRICS)}")
-        options = Options(standing=config.evaluate.standing, seed=config.evaluate.seed)
-        self._sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
-
-    def picture(self, current: state.State, workdir: Path) -> Path:
-        """Writes a grid of the same latents as ever, one class per row, to samples/IMAGES.png."""
-        rows, columns = self._config.report.rows, self._config.report.columns
-        classes = self._config.data.num_classes
-        shown = tuple(range(min(rows, classes)))
-        drawn = labels_by_row(shown or (0,) * rows, columns)
-        path = workdir / "samples" / f"{int(current.images):010d}.png"
-        return save_grid(path, self._draw(current, drawn), columns, [str(c) for c in shown] or None)
-
-    def score(self, current: state.State, workdir: Path) -> tuple[dict[str, Any], str]:
-        """Computes all metrics of the config and writes evaluations/IMAGES.json; returns its content, and it in words."""
-        step, images = int(current.step), int(current.images)
-        classes = np.arange(self._config.evaluate.samples, dtype=np.int32) % max(self._config.data.num_classes, 1)
-        samples = self._draw(current, classes)
-        scores: dict[str, Any] = {}
-        for name in self._config.evaluate.metrics:
-            scores |= METRICS[name](samples, classes if self._config.data.num_classes else None)
-        record = {"step": step, "images": images, "samples": len(classes), **scores}
-        folder = workdir / "evaluations"
-        atomic.replace(folder / f"{images:010d}.json", (json.dumps(record, indent=2) + "\n").encode())
-        first = min(path for path in folder.iterdir() if path.suffix == ".json")
-        return record, in_words(record, json.loads(first.read_text()))
-
-    def _draw(self, current: state.State, classes: np.ndarray) -> np.ndarray:
-        variables = self._sampler.settle(state.variables(current, averaged=True), self._config.data)
-        return self._sampler.draw(variables, as_labels(classes, self._config.data))
-
-
-def evaluate(config: ConfigDict, workdir: Path) -> tuple[dict[str, Any], str]:
-    """Scores the newest checkpoint of a workdir; see `Evaluator.score`.
+    Returns:
+        The records, and them in words.
 
     Raises:
-        ConfigError: there are no metrics to compute, or no checkpoint.
+        ConfigError: there are no metrics to compute, or no checkpoint, or weights that metrics need are absent.
+        UserError: the images are not finite, or too few for a metric.
     """
-    if not config.evaluate.metrics:
-        raise ConfigError(f"config.evaluate.metrics is empty: expected some of {sorted(METRICS)}")
+    section = config.evaluate
+    if not section.metrics:
+        raise ConfigError(f"config.evaluate.metrics is empty: expected some of {', '.join(NAMES)}")
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
-    evaluator = Evaluator(config, recipe, mesh)
-    return evaluator.score(workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules)), workdir)
+    sampler = Sampler(recipe, mesh, section.batch, Options(standing=section.standing, seed=section.seed))
+    psis, chosen = tuple(truncations) or (section.truncation,), tuple(seeds) or (section.seed,)
+    for psi in psis:
+        for seed in chosen:
+            sampler.at(psi, seed)  # what the recipe refuses is told before anything is computed
+    evaluation = Evaluation(config, recipe, mesh, sampler)
+    current = workdirs.restore(workdir, state.abstract(recipe, mesh, config.mesh.rules))
+    records, texts = [], []
+    for psi in psis:
+        for seed in chosen:
+            name = "" if psi == section.truncation else f"_psi{psi:g}"
+            name += "" if seed == section.seed else f"_seed{seed}"
+            with recorded(workdir, int(current.step), int(current.images), name):
+                record = evaluation.begin(current, psi, seed)()
+            path = write_record(workdir, record, name)
+            for key in record:
+                if key.startswith("nearest_pairs"):
+                    _save_nearest(evaluation, current, record, key, path)
+            records.append(record)
+            texts.append(in_words(record, first_record(workdir, record)))
+            if len(records) < len(psis) * len(chosen):
+                print(f"{len(records)} of {len(psis) * len(chosen)} evaluations done", file=sys.stderr)
+    if len(psis) > 1:
+        page = workdir / "evaluations" / f"{records[0]['images']:010d}_truncation.html"
+        atomic.replace(page, sweep.page(records).encode())
+        texts.append(f"their trade-off is drawn in {page}")
+    if out:
+        atomic.replace(out, as_json(records[0] if len(records) == 1 else records))
+    return records, "\n".join(texts)
 
 
-def digits(samples: np.ndarray, classes: np.ndarray | None) -> dict[str, float]:
-    """What a classifier of real digits says of uint8 samples [n, r, r, 1] and the classes int32 [n] asked for, if any."""
-    judge = _digits_judge(samples.shape[1])
-    scores = {"frechet": judge.frechet(samples)}
-    if classes is None:
-        return scores
-    recognised = judge.recognised(samples, classes)
-    return {"recognised": recognised, "held_out_accuracy": judge.held_out_accuracy, **scores}
-
-
-_digits_judge = functools.cache(DigitsJudge)
-
-
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray | None], dict[str, float]]] = {"digits": digits}
-
-
-def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
-    """An evaluation in words, beside the first one of the run."""
-    lines = [f"after {record['images']:,} images, on {record['samples']:,} samples:"]
-    if "recognised" in record:
-        lines.append(
-            f"  {record['recognised']:.1%} are recognised as the class asked for (by a classifier that recognises "
-            f"{record['held_out_accuracy']:.1%} of held-out real digits)"
-        )
-    if "frechet" in record:
-        lines.append(f"  Frechet distance to the real digits in a classifier's features: {record['frechet']:.2f}")
-        if record["frechet"] and "frechet" in first and first["images"] < record["images"]:
-            ratio = first["frechet"] / record["frechet"]
-            lines[-1] += f" ({first['frechet']:.1f} after {first['images']:,} images, {ratio:.1f} times as much)"
-    return "\n".join(lines)
+def _save_nearest(evaluation: Evaluation, current: state.State, record: Record, key: str, path: Path) -> None:
+    """Writes the generated images that are nearest to real ones, above those, beside the evaluation's file."""
+    generated, real = zip(*record[key], strict=True)
+    above = evaluation.images(current, record["truncation"], record["seed"], generated)
+    images = np.concatenate([above, evaluation.real_images(real)])
+    file = path.with_name(f"{path.stem}_{key.replace('nearest_pairs', 'nearest')}.png")
+    save_grid(file, images, len(generated), ["generated", "real"])

@@ -35,8 +35,8 @@ class Work(NamedTuple):
 class Run:
     """Compiled steps and batches of one training run; making it takes a small data set into memory.
 
-    `variants` holds what was compiled so far, by (stage, due phases); `total_steps`, `log_every`, `samples_every` and
-    `checkpoint_every` are the config's durations in steps.
+    `variants` holds what was compiled so far, by (stage, due phases); `total_steps`, `log_every`, `samples_every`,
+    `checkpoint_every` and `evaluate_every` are the config's durations in steps.
 
     Args:
         config: fitted to the data, see `fit_to_data`.
@@ -59,6 +59,8 @@ class Run:
         self.log_every = self._duration("report.every", schedule.steps_in)
         self.samples_every = self._duration("report.samples_every", schedule.steps_in)
         self.checkpoint_every = self._duration("train.checkpoint_every", schedule.steps_in)
+        at_end = not config.evaluate.every
+        self.evaluate_every = self.total_steps if at_end else self._duration("evaluate.every", schedule.steps_in)
         processes = (jax.process_index(), jax.process_count())
         self._pipeline = Pipeline(source, config.data, seed=config.seed, process=processes)
         self._workers = number_of_workers(self._pipeline, config.data.workers)

@@ -70,8 +70,8 @@ class Sampler:
         self.batch = self._rounded_up(batch)
         self.recipe, self._options = recipe, self._checked(recipe, options)
         self._spread = NamedSharding(mesh, PartitionSpec("data"))
-        # Truncation is an argument of what is compiled, so that several of them share it.
-        others = dataclasses.asdict(options)
+        # Truncation and seed are arguments of what is compiled, so that several of them share it.
+        others = {"form": options.form}
 
         def latents(truncation: float | None, seeds: jax.Array, indices: jax.Array) -> jax.Array:
             def draw(seed: jax.Array, index: jax.Array) -> jax.Array:
@@ -86,11 +86,11 @@ class Sampler:
         def ws(variables: Tree, truncation: float | None, latents: jax.Array, labels: jax.Array) -> jax.Array:
             return recipe.styles.map(variables, latents, labels, {**others, "truncation": truncation})
 
-        def settled(variables: Tree, truncation: float | None, labels: jax.Array) -> Tree:
+        def settled(variables: Tree, truncation: float | None, seed: jax.Array, labels: jax.Array) -> Tree:
             # Far away from the indices of samples, so that no sample's own latents settle its statistics.
             accumulations, size = labels.shape[:2]
             indices = jnp.arange(accumulations * size, dtype=jnp.uint32) + jnp.uint32(2**31)
-            drawn = latents(truncation, jnp.full_like(indices, options.seed), indices)
+            drawn = latents(truncation, jnp.full_like(indices, seed), indices)
             return recipe.standing(variables, drawn.reshape(accumulations, size, *drawn.shape[1:]), labels)
 
         def shown(function: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, jax.Array]]:
@@ -100,16 +100,24 @@ class Sampler:
 
             return jax.jit(compute, out_shardings=(self._spread, NamedSharding(mesh, PartitionSpec())))
 
+        def prior(truncation: float | None, key: jax.Array, count: int) -> jax.Array:
+            chosen = {**others, "truncation": truncation}
+            return jax.vmap(lambda one: recipe.prior(one, chosen))(jax.random.split(key, count))
+
+        self._prior = jax.jit(prior, static_argnums=2)
+        self._floats = jax.jit(images)
         self._latents = jax.jit(latents, out_shardings=self._spread)
         self._ws = jax.jit(ws, out_shardings=self._spread)
         self._settled = jax.jit(settled)
         self._images = shown(images)
         self._synthesized = shown(lambda variables, ws: recipe.styles.synthesize(variables, ws))
+        self._synthesized_floats = jax.jit(lambda variables, ws: recipe.styles.synthesize(variables, ws))
 
-    def at(self, truncation: float | None) -> "Sampler":
-        """The same with another truncation; the two share what is compiled."""
-        other = copy.copy(self)
-        other._options = self._checked(self.recipe, dataclasses.replace(self._options, truncation=truncation))
+    def at(self, truncation: float | None, seed: int | None = None) -> "Sampler":
+        """The same with another truncation, and another seed if one is given; the two share what is compiled."""
+        other, seed = copy.copy(self), self._options.seed if seed is None else seed
+        changed = dataclasses.replace(self._options, truncation=truncation, seed=seed)
+        other._options = self._checked(self.recipe, changed)
         return other
 
     def settle(self, variables: Tree, data: ConfigDict) -> Tree:
@@ -122,7 +130,8 @@ class Sampler:
         classes = np.random.default_rng(self._options.seed).integers(
             0, max(data.num_classes, 1), (self._options.standing, self.batch), np.int32
         )
-        return self._settled(variables, self._options.truncation, as_labels(classes, data))
+        seed = np.uint32(self._options.seed)
+        return self._settled(variables, self._options.truncation, seed, as_labels(classes, data))
 
     def draw(
         self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
@@ -141,9 +150,24 @@ class Sampler:
         self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
     ) -> Iterator[np.ndarray]:
         """The same in batches."""
+        for images, count in self.on_devices(variables, labels, first, seeds):
+            yield np.asarray(images)[:count]
+
+    def on_devices(
+        self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
+    ) -> Iterator[tuple[jax.Array, int]]:
+        """The same in batches that stay on the devices, and how many images of each count.
+
+        A batch is looked at when the next one is asked for: so it is not waited for.
+        """
+        finite = None
         for (numbers, indices, part), count in self._batches(*self._identities(len(labels), first, seeds), labels):
             latents = self._latents(self._options.truncation, numbers, indices)
-            yield self._show(count, self._images, variables, self._options.truncation, latents, part)
+            images, next_finite = self._images(variables, self._options.truncation, latents, part)
+            _check_finite(finite)
+            finite = next_finite
+            yield images, count
+        _check_finite(finite)
 
     def latents(self, count: int, first: int = 0, seeds: Sequence[int] | None = None) -> np.ndarray:
         """The latents [n, ...] of images."""
@@ -167,6 +191,22 @@ class Sampler:
         for (numbers, indices, part), count in self._batches(*self._identities(len(labels), first, seeds), labels):
             latents = self._latents(self._options.truncation, numbers, indices)
             yield np.asarray(self._ws(variables, self._options.truncation, latents, part))[:count]
+
+    def prior(self, key: jax.Array, count: int) -> jax.Array:
+        """Latents [count, ...] of a key of one's own."""
+        return self._prior(self._options.truncation, key, count)
+
+    def floats(self, variables: Tree, latents: jax.Array, labels: jax.Array) -> jax.Array:
+        """Images float [n, h, w, c] in [-1, 1], differentiable."""
+        return self._floats(variables, self._options.truncation, latents, labels)
+
+    def map(self, variables: Tree, latents: jax.Array, labels: jax.Array) -> jax.Array:
+        """Styles float32 [n, layers, d]."""
+        return self._ws(variables, self._options.truncation, latents, labels)
+
+    def floats_of_ws(self, variables: Tree, ws: jax.Array) -> jax.Array:
+        """Images as of `floats`."""
+        return self._synthesized_floats(variables, ws)
 
     def of_ws(self, variables: Tree, ws: np.ndarray) -> Iterator[np.ndarray]:
         """uint8 images of given styles [n, layers, d], in batches.
@@ -194,12 +234,11 @@ class Sampler:
             missing = size - len(parts[0])
             # The last one again: a vector of zeros is no label that every network can take.
             padded = [np.pad(part, ((0, missing), *((0, 0),) * (part.ndim - 1)), mode="edge") for part in parts]
-            yield jax.device_put(padded, self._spread), len(parts[0])
+            yield [sharding.spread(part, self._spread) for part in padded], len(parts[0])
 
     def _show(self, count: int, function: Callable[..., tuple[jax.Array, jax.Array]], *inputs: Tree) -> np.ndarray:
         images, finite = function(*inputs)
-        if not finite:
-            raise UserError("the generator makes NaN or infinite values: its weights have diverged")
+        _check_finite(finite)
         return np.asarray(images)[:count]
 
     def _rounded_up(self, count: int) -> int:
@@ -214,6 +253,11 @@ class Sampler:
         if options.truncation is not None and not recipe.truncates:
             raise ConfigError(f"truncation is {options.truncation}, but this recipe does not truncate: leave it out")
         return options
+
+
+def _check_finite(finite: jax.Array | None) -> None:
+    if finite is not None and not finite:
+        raise UserError("the generator makes NaN or infinite values: its weights have diverged")
 
 
 def of_workdir(config: ConfigDict, workdir: Path, options: Options) -> tuple[Sampler, Tree]:

@@ -14,11 +14,14 @@ from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
 from gan_jax.engine.transfer import born_with
-from gan_jax.evaluate import Evaluator
+from gan_jax.evaluation import Evaluation
+from gan_jax.pictures import picture
 from gan_jax.report import atomic
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.run import Run, fit_to_data
+from gan_jax.sampling import Options, Sampler
+from gan_jax.scoring import Scoring
 from gan_jax.stopping import stop_signals
 
 DONE, STOPPED = 0, 42
@@ -42,7 +45,9 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     workdirs.check(workdir, config, accept_changes)
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     run = Run(config, recipe, mesh, source)
-    evaluator = Evaluator(config, recipe, mesh)
+    options = Options(standing=config.evaluate.standing, seed=config.evaluate.seed)
+    sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
+    evaluation = Evaluation(config, recipe, mesh, sampler, source) if config.evaluate.metrics else None
     keep_compilations(config.train.compilation_cache)
     latest = workdirs.latest(workdir)
     first = latest or 0
@@ -61,12 +66,13 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
         stop_signals() as stop,
         Checkpoints(workdir, config.train.keep) as checkpoints,
         TrainingLog(workdir, first, run.total_steps, run.log_every, config.report.tensorboard) as log,
+        closing(Scoring(evaluation, workdir, config.evaluate)) as scoring,
         closing(run.work(first)) as works,
     ):
         if first == 0:
-            evaluator.picture(current, workdir)
-            if config.evaluate.at_start and config.evaluate.metrics:
-                evaluator.score(current, workdir)
+            picture(config, sampler, current, workdir)
+            if config.evaluate.at_start:
+                scoring.begin(current, log, checkpoints)
         log.start(int(current.images))
         for work in works:
             for sentence in work.damaged:
@@ -75,19 +81,23 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
             current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
             done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()
             log.step(done, work.images, metrics)
+            scoring.tell(log, checkpoints)
             if last or done % run.samples_every == 0:
-                evaluator.picture(current, workdir)
+                picture(config, sampler, current, workdir)
                 write_report(workdir)
-            if last or stopping or done % run.checkpoint_every == 0:
+            scored = last or done % run.evaluate_every == 0
+            if last or stopping or done % run.checkpoint_every == 0 or (scored and config.evaluate.best):
                 log.flush()
                 log.finite(done, metrics)
                 checkpoints.save(current, done)
-            if last and config.evaluate.metrics:
-                log.say(evaluator.score(current, workdir)[1])
+            if scored:
+                scoring.begin(current, log, checkpoints)
             if stopping and not last:
+                scoring.tell(log, checkpoints, wait=True)
                 checkpoints.wait()
                 log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
                 return STOPPED
+        scoring.tell(log, checkpoints, wait=True)
         checkpoints.wait()
         write_report(workdir)
         log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")

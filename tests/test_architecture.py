@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "weights": ("networks",),
     "engine": (),
     "data": (),
-    "metrics": ("data", "layers"),
+    "metrics": ("data", "layers", "weights"),
     "report": (),
 }
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "clu")

@@ -11,6 +11,7 @@ import pytest
 
 from gan_jax import config as configs
 from gan_jax import main, params
+from gan_jax.arguments import make_parser
 from gan_jax.check import check
 from gan_jax.engine import recipe
 
@@ -65,7 +66,7 @@ def test_commands_parse_and_their_fields_exist(command):
         assert (ROOT / program).exists()
         words = ["train", "--workdir=DIR", *words]
     overrides = [word.removeprefix(main.OVERRIDE) for word in words if word.startswith(main.OVERRIDE)]
-    options = main.make_parser().parse_args([word for word in words if not word.startswith(main.OVERRIDE)])
+    options = make_parser(main.COMMANDS).parse_args([word for word in words if not word.startswith(main.OVERRIDE)])
     configs.load(getattr(options, "config", None) or configs.DEFAULT, overrides)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from gan_jax import config as configs
 from gan_jax import main
 from gan_jax import workdir as workdirs
+from gan_jax.arguments import FORMATS
 from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
@@ -399,4 +400,4 @@ def test_networks_to_begin_with_that_do_not_fit_are_one_sentence(gan_jax, small,
 
 
 def test_the_command_line_knows_every_format():
-    assert set(main.FORMATS) == set(formats.FORMATS)
+    assert set(FORMATS) == set(formats.FORMATS)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax import arguments, main, train
 from gan_jax import config as configs
-from gan_jax import main, train
 from gan_jax import workdir as workdirs
+from gan_jax.data.digits import digits
 from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
@@ -30,6 +31,8 @@ COMMANDS = (
     "prepare",
     "inspect",
     "evaluate",
+    "compare",
+    "encoder",
     "params",
     "check",
     "import",
@@ -69,7 +72,7 @@ def untrained(tmp_path_factory):
 def born(tmp_path_factory):
     """The same with a checkpoint of weights that nobody trained."""
     folder = tmp_path_factory.mktemp("main") / "born"
-    config = configs.load("configs/biggan_digits.py:quick", ["data.identity=1797 examples"])
+    config = configs.load("configs/biggan_digits.py:quick", [f"data.identity={digits(16).identity}"])
     workdirs.record(folder, config)
     recipe = load(config)
     target = state.abstract(recipe, sharding.make_mesh(config.mesh), ())
@@ -187,7 +190,7 @@ BAD_TRAINING = [
     ([QUICK, "--config.phases.loss=mean"], 2, "'mean': expected one of 'hinge'"),
     ([QUICK, "--config.phases.generated_labels=odd"], 2, "generated_labels is 'odd'"),
     ([QUICK, "--config.players.generator.transform=scale_by_adm"], 2, "transform is 'scale_by_adm'"),
-    ([QUICK, "--config.evaluate.metrics=('fid',)"], 2, "evaluate.metrics names .'fid'.: expected some of .'digits'"),
+    ([QUICK, "--config.evaluate.metrics=('fid',)"], 2, "pt_inception-2015-12-05-6726825d.pth is missing: get it from"),
     ([QUICK, "--config.data.resolution=24"], 2, "resolution is 24: expected one of 16, 32"),
     ([QUICK, "--config.data.resolution=0"], 2, "config.data.resolution is 0"),
     ([QUICK, "--config.data.channels=2"], 2, "config.data.channels is 2"),
@@ -237,7 +240,7 @@ def test_a_mistake_in_a_workdir_changes_nothing_there(gan_jax, tmp_path, born):
         ([QUICK, "--config.train.length=soon"], "no duration"),
         (
             ["--config=configs/wgan_gp_polygons.py:quick"],
-            "config.data.source is 'polygons' but 'digits' in the workdir",
+            "config.data.source is 'polygons:train' but 'digits' in the workdir",
         ),
         (["--config.train.batch_size=8"], "config.train.batch_size is 8 but 16"),
     ]:
@@ -277,7 +280,19 @@ BAD_USE = [
     (["project", "--workdir={tmp}", "--out={tmp}/x", "--target=x.png"], "is no workdir"),
     (["sample", "--workdir={born}", "--out={tmp}/x.png", "--config.model.H=1"], "no such field"),
     (["evaluate", "--workdir={born}", "--config.evaluate.metrics=None"], "config.evaluate.metrics is empty"),
-    (["evaluate", "--workdir={born}", "--config.evaluate.metrics=('fid',)"], "names .'fid'."),
+    (["evaluate", "--workdir={born}", "--metrics=fit"], "names .'fit'.: expected some of fid, "),
+    (["evaluate", "--workdir={born}", "--metrics=frechet"], "'frechet' lacks its extractor: expected frechet:digits"),
+    (["evaluate", "--workdir={born}", "--metrics=fid:digits"], "mean the features of inception; frechet:digits is"),
+    (["evaluate", "--workdir={born}", "--metrics=kid:vgg"], "there is no extractor 'vgg': expected one of inception, "),
+    (["evaluate", "--workdir={born}", "--metrics=ppl_w"], "needs a generator with styles"),
+    (["evaluate", "--workdir={born}", "--metrics=polygons"], "is for a model of polygons, not of digits"),
+    (["evaluate", "--workdir={born}", "--count=1"], "config.evaluate.samples is 1"),
+    (["evaluate", "--workdir={born}", "--truncation=-1"], "truncation is -1.0"),
+    (["evaluate", "--workdir={born}", "--config.evaluate.reference_count=2000"], "digits, center has 1797 images"),
+    (["evaluate", "--workdir={born}", "--config.evaluate.settings.kid_size=0"], "settings.kid_size is 0"),
+    (["evaluate", "--workdir={born}", "--config.evaluate.labels=none"], "config.evaluate.labels is 'none'"),
+    (["compare", "{born}", "{born}"], "both sides are"),
+    (["compare", "{born}", "{untrained}"], "is no folder of evaluations"),
     (["params", "--config=nowhere.py"], "there is no file"),
     (["params", QUICK, "--config.recipe=nothing"], "there is no module"),
     (["check", QUICK, "--config.recipe=nothing"], "there is no module"),
@@ -311,7 +326,7 @@ def test_sample_evaluate_and_params_print_what_they_did(gan_jax, born, tmp_path)
     few = ["--config.evaluate.samples=20", "--config.evaluate.batch=20", "--config.evaluate.standing=0"]
     code, out, error = gan_jax("sample", f"--workdir={born}", f"--out={tmp_path}/x.png", "--standing=0", "--count=20")
     assert (code, out, error) == (0, f"20 images in {tmp_path}/x.png\n", "")
-    code, out, error = gan_jax("evaluate", f"--workdir={born}", "--json", *few)
+    code, out, error = gan_jax("evaluate", f"--workdir={born}", "--json", "--metrics=recognised:digits", *few)
     assert (code, error) == (0, "")
     record = json.loads(out)
     assert (record["images"], record["samples"]) == (0, 20)
@@ -324,8 +339,8 @@ def test_sample_evaluate_and_params_print_what_they_did(gan_jax, born, tmp_path)
 
 
 def test_lists_of_numbers_and_ranges():
-    assert main._ranges("85,297-300,7") == (85, 297, 298, 299, 300, 7)
-    assert main._fractions("0.5,1") == (0.5, 1.0)
+    assert arguments._ranges("85,297-300,7") == (85, 297, 298, 299, 300, 7)
+    assert arguments._fractions("0.5,1") == (0.5, 1.0)
 
 
 def test_the_tools_between_seeds_print_what_they_did(gan_jax, born, tmp_path):

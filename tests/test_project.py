@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax import config as configs
 from gan_jax import projector, styles
 from gan_jax.errors import ConfigError, UserError
 from gan_jax.layers.pixels import to_float
@@ -66,4 +67,12 @@ def test_what_cannot_be_projected_is_a_sentence(workdir, tmp_path, asked, kind, 
     name, steps, number = asked
     with pytest.raises(kind, match=message):
         project(styled.CONFIG, workdir, tmp_path / name, tmp_path / "out", steps, 0, number)
+    assert not (tmp_path / "out").exists()
+
+
+def test_lpips_asks_for_its_weights_before_anything_is_searched(workdir, tmp_path):
+    save_image(tmp_path / "target.png", np.zeros((20, 30, 3), np.uint8))
+    config = configs.read(workdir, [f"evaluate.weights={tmp_path}/weights"])
+    with pytest.raises(ConfigError, match="weights/vgg16-397923af.pth is missing: get it from"):
+        project(config, workdir, tmp_path / "target.png", tmp_path / "out", 10, 0, 3, "lpips")
     assert not (tmp_path / "out").exists()

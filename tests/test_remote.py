@@ -14,8 +14,9 @@ from PIL import Image
 
 from gan_jax import config as configs
 from gan_jax import workdir as workdirs
+from gan_jax.arguments import make_parser
 from gan_jax.errors import ConfigError, UserError
-from gan_jax.main import main, make_parser
+from gan_jax.main import COMMANDS, main
 from gan_jax.report import atomic
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
@@ -187,10 +188,10 @@ def test_a_place_that_is_no_run_of_ours_is_refused(bucket):
 
 
 def test_the_command_line_keeps_the_slashes_of_a_bucket(capsys):
-    options = make_parser().parse_args(["sample", "--workdir=gs://bucket/run", "--out=gs://bucket/x.png"])
+    options = make_parser(COMMANDS).parse_args(["sample", "--workdir=gs://bucket/run", "--out=gs://bucket/x.png"])
     assert (str(options.workdir), str(options.out / "y")) == ("gs://bucket/run", "gs://bucket/x.png/y")
     with pytest.raises(SystemExit):
-        make_parser().parse_args(["evaluate", "--workdir=ftp://host/run"])
+        make_parser(COMMANDS).parse_args(["evaluate", "--workdir=ftp://host/run"])
     assert "'ftp://host/run': expected a local path or gs://BUCKET/PATH" in capsys.readouterr().err
 
 

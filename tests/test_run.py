@@ -88,7 +88,7 @@ def test_classes_must_be_those_of_the_data():
     for source, wanted, found in ((Polygons(), None, 0), (labelled, None, 2), (labelled, 0, 0), (labelled, 2, 2)):
         config = configs.load("configs/wgan_gp_polygons.py", [f"data.num_classes={wanted}"])
         assert fit_to_data(config, source).data.num_classes == found
-        assert config.data.identity == f"{len(source)} examples"
+        assert config.data.identity == source.identity
     for source, wanted, sentence in (
         (Polygons(), 2, "num_classes is 2, but polygons has no labels: set it to 0"),
         (labelled, 3, "num_classes is 3, but two has 2 classes"),

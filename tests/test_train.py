@@ -18,10 +18,10 @@ import pytest
 from gan_jax import config as configs
 from gan_jax import train as training
 from gan_jax import workdir as workdirs
+from gan_jax.data.digits import digits
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, UserError
-from gan_jax.evaluate import Evaluator, digits, in_words
 from gan_jax.run import Run
 from gan_jax.train import train
 
@@ -71,14 +71,16 @@ def test_a_run_writes_what_it_should(trained):
     assert [(line["step"], line["images"]) for line in metrics_of(trained)] == [(1, 16), (2, 32)]
     assert {"discriminator/loss", "generator/loss", "images_per_second", "time"} <= metrics_of(trained)[0].keys()
     log = (trained / "log.txt").read_text()
-    assert "are recognised as the class asked for" in log
+    assert "share recognised as the class asked for" in log
     assert "training is complete" in log
-    assert configs.changes(configs.read(trained), config_of("data.identity=1797 examples")) == []
+    assert configs.changes(configs.read(trained), config_of(f"data.identity={digits(16).identity}")) == []
     final = state_of(trained)
     assert (final.step, final.images, final.seed) == (2, 32, 0)
     record = json.loads((trained / "evaluations" / "0000000032.json").read_text())
     assert (record["step"], record["samples"]) == (2, 100)
-    assert 0 <= record["recognised"] <= 1
+    assert 0 <= record["recognised_digits"] <= 1
+    assert record["recognised_real_digits"] > 0.98
+    assert record["protocol"]["frechet_digits"]["reference_count"] == 1797
 
 
 def test_the_same_command_on_a_finished_run_changes_nothing_of_it(trained):
@@ -126,7 +128,7 @@ def hollow(monkeypatch):
 
     monkeypatch.setattr(Run, "compiled", compiled)
     monkeypatch.setattr(state, "born", born_cheaply)
-    monkeypatch.setattr(Evaluator, "picture", lambda *_: None)
+    monkeypatch.setattr(training, "picture", lambda *_: None)
     monkeypatch.setattr(training, "write_report", lambda workdir: None)
     return metrics
 
@@ -209,22 +211,6 @@ def test_a_disk_that_fills_up_is_a_sentence_and_not_called_saved(hollow, tmp_pat
 def test_without_metrics_nothing_is_evaluated(hollow, tmp_path):
     assert train(config_of(*UNSCORED, "evaluate.at_start=True", "train.length=2 steps"), tmp_path) == 0
     assert not (tmp_path / "evaluations").exists()
-
-
-def test_scores_are_compared_with_the_first_of_the_run_if_it_has_them():
-    record = {"images": 32, "samples": 9, "recognised": 0.5, "held_out_accuracy": 0.99, "frechet": 5.0}
-    assert "(20.0 after 0 images, 4.0 times as much)" in in_words(record, {"images": 0, "frechet": 20.0})
-    assert "times as much" not in in_words(record, {"images": 0})  # metrics were asked for later
-    assert "times as much" not in in_words(record, record)
-
-
-def test_without_classes_nothing_is_said_of_the_class_asked_for():
-    samples = np.random.RandomState(0).randint(0, 256, (12, 16, 16, 1)).astype(np.uint8)
-    scores = digits(samples, None)
-    assert set(scores) == {"frechet"}
-    text = in_words({"images": 32, "samples": 12, **scores}, {"images": 0, "frechet": 20.0})
-    assert "Frechet distance" in text
-    assert "class asked for" not in text
 
 
 def test_signals_only_raise_a_flag_until_the_second():

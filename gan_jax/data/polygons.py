@@ -15,15 +15,21 @@ SUBPIXELS = 8  # per pixel and side; a pixel is the share of its 64 subpixels th
 SCALE = 0.75  # diameter of the circle through the vertices, in rasters
 MARGIN = 10  # degrees between a vertex and the start of its segment
 COUNT = 80_000
+SPLITS = {"": (0, 8), "train": (0, 6), "test": (6, 7), "validation": (7, 8)}  # which eighths of them
 CHUNK = 512  # images drawn at a time, which bounds the memory to some 20 MB
 
 
 def open_section(argument: str, section) -> ArraySource:
-    """Opens "polygons" for `data.source.open_source`: `section.count` triangles, 80,000 by default.
+    """Opens "polygons[:SPLIT]" for `data.source.open_source`: `section.count` triangles, 80,000 by default, or some of them.
 
     Raises:
-        ConfigError: the resolution is not 28, there is more than one channel, or the count is not positive.
+        ConfigError: the resolution is not 28, there is more than one channel, the count is too small, or there is no such
+            split.
     """
+    if argument not in SPLITS:
+        raise ConfigError(
+            f"polygons have no split {argument!r}: expected one of {', '.join(filter(None, SPLITS))}, or none"
+        )
     if (section.resolution, section.channels) != (RASTER, 1):
         raise ConfigError(
             f"config.data.resolution is {section.resolution} and config.data.channels is {section.channels}: "
@@ -32,8 +38,11 @@ def open_section(argument: str, section) -> ArraySource:
     count = COUNT if section.get("count") is None else section.count
     if count < 1:
         raise ConfigError(f"config.data.count is {count}: expected a positive number of polygons")
+    first, last = (count * eighths // 8 for eighths in SPLITS[argument])
+    if last == first:
+        raise ConfigError(f"config.data.count is {count}, of which the split {argument!r} has none: take more")
     images, _ = draw_polygons(count)
-    return ArraySource("polygons", to_grey(images))
+    return ArraySource("polygons", to_grey(images[first:last]))
 
 
 def draw_polygons(count: int, vertices: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,10 +53,9 @@ def draw_polygons(count: int, vertices: int = 3, seed: int = 0) -> tuple[np.ndar
         corners: float64 [count, vertices, 2], the vertices as (row, column) in pixels.
     """
     random = np.random.RandomState(seed)
-    corners = _corners(random.random_sample((count, vertices + 1)))
+    corners = place(random.random_sample((count, vertices + 1)))
     corners = corners[random.permutation(count)]
-    images = [_render(corners[start : start + CHUNK]) for start in range(0, count, CHUNK)]
-    return np.concatenate(images), corners
+    return render(corners), corners
 
 
 def to_grey(images: np.ndarray) -> np.ndarray:
@@ -58,22 +66,33 @@ def to_grey(images: np.ndarray) -> np.ndarray:
     return ((images.astype(np.int32) * 255 + 32) // 64).astype(np.uint8)[..., None]
 
 
-def _corners(draws: np.ndarray) -> np.ndarray:
-    """Uniform draws [n, K + 1] (one per vertex, then the rotation) to vertices [n, K, 2] in pixels."""
+def place(draws, numpy=np):
+    """Uniform draws [n, K + 1] in [0, 1] (one per vertex, then the rotation) to vertices [n, K, 2] in pixels.
+
+    These are all the polygons of the data set. `numpy` may be jax.numpy: then it is differentiable.
+    """
     count = draws.shape[1] - 1
     segment = 360 / count
-    angles = np.radians(segment * np.arange(count) + MARGIN + draws[:, :-1] * (segment - MARGIN))
-    points = (np.stack([np.cos(angles), np.sin(angles)], axis=-1) + 1) / 2
+    angles = numpy.radians(segment * np.arange(count) + MARGIN + draws[:, :-1] * (segment - MARGIN))
+    points = (numpy.stack([numpy.cos(angles), numpy.sin(angles)], axis=-1) + 1) / 2
     # The published code converts degrees to radians where it already has radians, so polygons turn by at most
     # 6.3 degrees. That is the data set.
-    turn = np.radians(2 * np.pi * draws[:, -1])
-    rotation = np.stack([np.cos(turn), -np.sin(turn), np.sin(turn), np.cos(turn)], axis=-1).reshape(-1, 2, 2)
-    points = points @ rotation * (RASTER * SCALE)
+    turn = numpy.radians(2 * np.pi * draws[:, -1])
+    rotation = numpy.stack([numpy.cos(turn), -numpy.sin(turn), numpy.sin(turn), numpy.cos(turn)], axis=-1)
+    points = points @ rotation.reshape(-1, 2, 2) * (RASTER * SCALE)
     return points - points.mean(axis=1, keepdims=True) + RASTER / 2
 
 
-def _render(corners: np.ndarray) -> np.ndarray:
+def render(corners: np.ndarray) -> np.ndarray:
     """Vertices [n, K, 2] in pixels to uint8 [n, 28, 28]: how many of a pixel's 64 subpixels are white.
+
+    The polygons are convex and their vertices in the order that `place` gives: from +row to +column.
+    """
+    return np.concatenate([_render(corners[start : start + CHUNK]) for start in range(0, len(corners), CHUNK)])
+
+
+def _render(corners: np.ndarray) -> np.ndarray:
+    """As `render`, of some hundred polygons at most.
 
     A convex polygon covers one interval of columns per row of subpixels, between its rising and its falling edges; the
     overlap of that interval with each pixel is all there is to count. Pixel (i, j) holds the subpixels
@@ -83,6 +102,7 @@ def _render(corners: np.ndarray) -> np.ndarray:
     rows = np.arange(RASTER * SUBPIXELS) - 3
     row, column = np.moveaxis(corners * SUBPIXELS, -1, 0)[..., None]
     row_step, column_step = np.roll(row, -1, axis=1) - row, np.roll(column, -1, axis=1) - column
+    row_step[row_step == 0] = 1e-9  # a level side, which no drawn polygon has
     crossing = column + (rows - row) * (column_step / row_step)
     # Edges along a row cross other rows far outside: clip before the numbers shrink to 16 bits.
     first = np.where(row_step > 0, crossing, 0).max(axis=1)

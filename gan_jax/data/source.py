@@ -3,6 +3,7 @@
 import abc
 import concurrent.futures
 import functools
+import hashlib
 import importlib
 import itertools
 import math
@@ -17,16 +18,17 @@ Batch = dict[str, np.ndarray]
 # `config.data.memory` where a section lacks it: decoded images of up to so many MiB are kept in memory.
 MEMORY = 1024
 
-# Word of `config.data.source` -> (module that has `open_section(argument, section)`, what follows the word's colon).
+# Word of `config.data.source` -> (module that has `open_section(argument, section)`, what follows the word; what may
+# follow it is in brackets).
 READERS = {
     "digits": ("digits", ""),
-    "polygons": ("polygons", ""),
+    "polygons": ("polygons", "[:SPLIT]"),
     "noise": ("noise", ""),
-    "folder": ("file_source", "PATH[:SPLIT]"),
-    "zip": ("file_source", "PATH[:SPLIT]"),
-    "tar": ("file_source", "PATH[:SPLIT]"),
-    "prepared": ("prepared", "DIR[:SPLIT]"),
-    "tfds": ("tfds_source", "NAME[:SPLIT]"),
+    "folder": ("file_source", ":PATH[:SPLIT]"),
+    "zip": ("file_source", ":PATH[:SPLIT]"),
+    "tar": ("file_source", ":PATH[:SPLIT]"),
+    "prepared": ("prepared", ":DIR[:SPLIT]"),
+    "tfds": ("tfds_source", ":NAME[:SPLIT]"),
 }
 
 # Data sets that come with the project -> resolution and channels at which they are at home.
@@ -129,6 +131,12 @@ class ArraySource(Source):
         self.label_dim = labels.shape[1] if labels.ndim == 2 else 0
         self.labels = labels.astype(np.float32 if self.label_dim else np.int32)
 
+    @functools.cached_property
+    def identity(self) -> str:
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels))
+        return f"{len(self)} examples, {digest.hexdigest()[:16]}"
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -208,8 +216,8 @@ def open_source(section) -> Source:
         raise ConfigError(f"config.data.resolution is {section.resolution}: expected a positive number of pixels")
     word, _, argument = str(section.source).partition(":")
     module, expected = READERS.get(word, ("", ""))
-    if not module or bool(argument) != bool(expected):
-        words = ", ".join(f"{word}:{argument}" if argument else word for word, (_, argument) in READERS.items())
+    if not module or (bool(argument) != bool(expected) and not expected.startswith("[")):
+        words = ", ".join(word + argument for word, (_, argument) in READERS.items())
         raise ConfigError(f"config.data.source is {section.source!r}: expected one of {words}")
     source = importlib.import_module(f"gan_jax.data.{module}").open_section(argument, section)
     as_it_is = isinstance(source, ArraySource) or not fits_memory(len(source), source.image_shape, section)

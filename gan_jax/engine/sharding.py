@@ -121,6 +121,13 @@ def put(batch: Tree, mesh: Mesh) -> Tree:
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
 
 
+def spread(array: np.ndarray, target: NamedSharding) -> jax.Array:
+    """A host array that every process has, as a global array in the given sharding."""
+    if jax.process_count() == 1:
+        return jax.device_put(array, target)
+    return jax.make_array_from_callback(array.shape, target, lambda index: array[index])
+
+
 def check_batch(batch: int, microbatches: int, mesh: Mesh) -> None:
     """Raises ConfigError unless a batch divides into microbatches, and those over the devices."""
     devices = mesh.shape["data"]

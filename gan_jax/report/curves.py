@@ -70,7 +70,7 @@ def chart(title: str, series: Sequence[Series], x_label: str) -> str:
     return (
         f'<figure class="chart"><figcaption><h3>{html.escape(title)}</h3><ul class="legend">{legend}</ul></figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)} over {html.escape(x_label)}">'
-        f"{_grid(x_axis, y_axis, x_label)}"
+        f"{grid(x_axis, y_axis, x_label)}"
         f"{''.join(_curve(curve, f'c{index % COLOURS}', x_axis, y_axis) for index, curve in enumerate(series))}"
         f"</svg>{''.join(notes)}</figure>"
     )
@@ -135,7 +135,7 @@ def smooth(x: np.ndarray, y: np.ndarray, points: int = POINTS // 2) -> tuple[np.
 def _curve(curve: Series, colour: str, x_axis: Axis, y_axis: Axis) -> str:
     if len(curve.x) <= MARKED:
         dots = "".join(
-            f'<circle class="{colour}" cx="{_pixel(x_axis(x))}" cy="{_pixel(y_axis(y))}" r="2.6"/>'
+            f'<circle class="{colour}" cx="{pixel(x_axis(x))}" cy="{pixel(y_axis(y))}" r="2.6"/>'
             for x, y in zip(curve.x, curve.y, strict=True)
             if y_axis.low <= y <= y_axis.high
         )
@@ -151,24 +151,25 @@ def _path(x: np.ndarray, y: np.ndarray, style: str, x_axis: Axis, y_axis: Axis) 
     across, up = x_axis(x), y_axis(np.clip(y, y_axis.low, y_axis.high))
     for left, top in zip(across, up, strict=True):
         if math.isfinite(top):
-            commands.append(f"{pen}{_pixel(left)} {_pixel(top)}")
+            commands.append(f"{pen}{pixel(left)} {pixel(top)}")
             pen = "L"
         else:
             pen = "M"
     return f'<path class="{style}" d="{"".join(commands)}"/>'
 
 
-def _grid(x_axis: Axis, y_axis: Axis, x_label: str) -> str:
+def grid(x_axis: Axis, y_axis: Axis, x_label: str) -> str:
+    """Lines and figures of both axes as SVG."""
     parts = []
     for value in ticks(y_axis.low, y_axis.high, 5, y_axis.logarithmic):
-        height = _pixel(y_axis(value))
+        height = pixel(y_axis(value))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height}" y2="{height}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{height}" dy="0.32em" text-anchor="end">{_tick_label(value)}</text>')
     bottom = HEIGHT - BOTTOM
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
     for value in ticks(x_axis.low, x_axis.high, 6):
         parts.append(
-            f'<text x="{_pixel(x_axis(value))}" y="{bottom + 16}" text-anchor="middle">{_tick_label(value)}</text>'
+            f'<text x="{pixel(x_axis(value))}" y="{bottom + 16}" text-anchor="middle">{_tick_label(value)}</text>'
         )
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{html.escape(x_label)}</text>')
     return "".join(parts)
@@ -180,5 +181,6 @@ def _tick_label(value: float) -> str:
     return quantity(value) if abs(value) >= 1e3 else f"{value:.3g}".replace("e-0", "e-")
 
 
-def _pixel(value: float | np.ndarray) -> str:
+def pixel(value: float | np.ndarray) -> str:
+    """A coordinate in SVG, to a tenth of a pixel."""
     return f"{float(value):.1f}".removesuffix(".0")

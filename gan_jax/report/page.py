@@ -4,12 +4,10 @@ import base64
 import html
 import io
 import json
-import math
 import os
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from etils import epath
@@ -18,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax.errors import explained
 from gan_jax.report import atomic
 from gan_jax.report.curves import Series, chart
+from gan_jax.report.scores import better, is_number, scores_of
 from gan_jax.report.style import SCRIPT, STYLE
 from gan_jax.report.units import duration, figure, quantity
 from gan_jax.report.writers import read_metrics
@@ -34,10 +33,6 @@ CHARTS = (
     ("Learning rates", r"learning_rate"),
     ("Images per second", r"images_per_second"),
 )
-# Scores of which less, or more, is better; of others no best value is shown.
-LOWER_IS_BETTER = ("fid", "kid", "frechet", "ppl", "lpips", "swd")
-HIGHER_IS_BETTER = ("inception_score", "is", "precision", "recall", "density", "coverage", "recognised")
-NOT_A_SCORE = ("step", "images", "samples", "time", "seed", "count")
 
 
 def write_report(workdir: str | os.PathLike) -> epath.Path:
@@ -58,11 +53,13 @@ def write_report(workdir: str | os.PathLike) -> epath.Path:
 def _page(workdir: epath.Path) -> str:
     config, environment = _read_json(workdir / "config.json"), _read_json(workdir / "environment.json")
     lines = read_metrics(workdir)
-    evaluations = [_read_json(path) for path in _files(workdir / "evaluations", ".json")]
-    evaluations = sorted((e for e in evaluations if _number(e.get("images"))), key=lambda e: e["images"])
+    # Those of other seeds and truncations have longer names.
+    evaluations = [_read_json(path) for path in _files(workdir / "evaluations", ".json") if path.stem.isdecimal()]
+    evaluations = sorted((e for e in evaluations if is_number(e.get("images"))), key=lambda e: e["images"])
     sections = [
         _samples(workdir, {line["images"]: line["step"] for line in lines}),
         _scores(evaluations),
+        _best(workdir, evaluations, _section(config, "evaluate").get("best")),
         _curves(lines),
         _folded("Config", config),
         _folded("Environment", environment),
@@ -103,16 +100,16 @@ def _tiles(environment: dict, lines: list[dict], evaluations: list[dict]) -> Ite
     for line in lines[-1:]:
         yield "Images seen", quantity(line["images"]), f"{line['step']:,} steps"
         yield "Training time", duration(line["time"]), ""
-    if speeds := [line["images_per_second"] for line in lines[-50:] if _number(line.get("images_per_second"))]:
+    if speeds := [line["images_per_second"] for line in lines[-50:] if is_number(line.get("images_per_second"))]:
         yield "Speed", quantity(float(np.median(speeds))), "images per second"
     if "device" in environment:
         counts = (("devices", "devices"), ("processes", "processes"))
         several = [f"{environment[key]} {word}" for key, word in counts if environment.get(key, 1) != 1]
         yield "Hardware", str(environment["device"]), ", ".join(several)
     for evaluation in evaluations[-1:]:
-        known = [(name, value) for name, value in _score_values(evaluation).items() if _better(name)]
+        known = [(name, value) for name, value in scores_of(evaluation).items() if better(name)]
         for name, value in known[:2]:
-            yield f"{_words(name)} {_better(name)}", figure(value), f"after {quantity(evaluation['images'])} images"
+            yield f"{_words(name)} {better(name)}", figure(value), f"after {quantity(evaluation['images'])} images"
 
 
 def _samples(workdir: epath.Path, steps: dict[int, int]) -> str:
@@ -162,12 +159,12 @@ def _scores(evaluations: list[dict]) -> str:
     """A table of the latest and the best values, and a curve per score where there are several evaluations."""
     history: dict[str, list[tuple[float, float]]] = {}
     for evaluation in evaluations:
-        for name, value in _score_values(evaluation).items():
+        for name, value in scores_of(evaluation).items():
             history.setdefault(name, []).append((evaluation["images"], value))
     if not history:
         return ""
     rows = "".join(_score_row(name, points) for name, points in history.items())
-    counts = [f"on {e['samples']:,} samples" for e in evaluations[-1:] if _number(e.get("samples"))]
+    counts = [f"on {e['samples']:,} samples" for e in evaluations[-1:] if is_number(e.get("samples"))]
     curves = "".join(
         chart(_words(name), [Series("latest", *np.array(points, np.float64).T)], "images seen")
         for name, points in history.items()
@@ -179,25 +176,28 @@ def _scores(evaluations: list[dict]) -> str:
     )
 
 
+def _best(workdir: epath.Path, evaluations: list[dict], name: str | None) -> str:
+    """The grid of the best evaluation if that is not the latest, by the score of the config or the first with a rank."""
+    ranked = [score for evaluation in evaluations[-1:] for score in scores_of(evaluation) if better(score)]
+    name = name or next(iter(ranked), "")
+    scored = [evaluation for evaluation in evaluations if is_number(evaluation.get(name))]
+    if not scored or not better(name):
+        return ""
+    best = (min if better(name) == "↓" else max)(scored, key=lambda evaluation: evaluation[name])
+    uri = _data_uri(workdir / "samples" / f"{best['images']:010d}.png", *LARGE)
+    if uri is None or best is evaluations[-1]:
+        return ""
+    words = f"{_words(name)} {figure(best[name])}, after {best['images']:,} images"
+    return f'<h2>Best</h2><div class="card samples"><img src="{uri}" alt="generated images"/><p>{html.escape(words)}</p></div>'
+
+
 def _score_row(name: str, points: list[tuple[float, float]]) -> str:
-    better = _better(name)
-    best = (min if better == "↓" else max)(points, key=lambda point: point[1]) if better else None
+    arrow = better(name)
+    best = (min if arrow == "↓" else max)(points, key=lambda point: point[1]) if arrow else None
     cells = [points[0] if len(points) > 1 else None, points[-1], best]
     shown = [f"<b>{figure(cell[1])}</b> <small>at {quantity(cell[0])}</small>" if cell else "" for cell in cells]
-    title = f"{html.escape(_words(name))} <small>{better}</small>"
+    title = f"{html.escape(_words(name))} <small>{arrow}</small>"
     return f"<tr><td>{title}</td>{''.join(f'<td>{cell}</td>' for cell in shown)}</tr>"
-
-
-def _better(name: str) -> str:
-    """An arrow towards the better values of a score, nothing if that is not known; `fid_train` goes like `fid`."""
-    for arrow, known in (("↓", LOWER_IS_BETTER), ("↑", HIGHER_IS_BETTER)):
-        if re.match(rf"({'|'.join(known)})(?![a-z])", name):
-            return arrow
-    return ""
-
-
-def _score_values(evaluation: dict) -> dict[str, float]:
-    return {name: value for name, value in evaluation.items() if _number(value) and name not in NOT_A_SCORE}
 
 
 def _curves(lines: list[dict]) -> str:
@@ -239,7 +239,7 @@ def _label(name: str, pattern: str) -> str:
 
 
 def _series(lines: list[dict], label: str, name: str) -> Series:
-    points = [(line["images"], line[name] if _number(line[name]) else np.nan) for line in lines if name in line]
+    points = [(line["images"], line[name] if is_number(line[name]) else np.nan) for line in lines if name in line]
     return Series(label, *np.array(points, np.float64).reshape(-1, 2).T)
 
 
@@ -272,10 +272,6 @@ def _words(name: str) -> str:
 
 def _section(tree: dict, name: str) -> dict:
     return tree[name] if isinstance(tree.get(name), dict) else {}
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _files(folder: epath.Path, suffix: str) -> list[epath.Path]:

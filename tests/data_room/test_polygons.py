@@ -3,9 +3,9 @@
 import json
 import pathlib
 
-import ml_collections
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from gan_jax.data import polygons
 from gan_jax.data.source import open_source
@@ -60,7 +60,7 @@ def test_the_grey_levels_give_the_64ths_back():
 
 def test_the_source_holds_the_asked_number_of_unlabelled_images():
     section = {"source": "polygons", "resolution": 28, "channels": 1, "count": 24}
-    source = open_source(ml_collections.ConfigDict(section))
+    source = open_source(ConfigDict(section))
     assert (len(source), source.image_shape, source.num_classes) == (24, (28, 28, 1), 0)
     np.testing.assert_array_equal(source.images, polygons.to_grey(polygons.draw_polygons(24)[0]))
     assert source[3]["label"] == -1
@@ -70,10 +70,24 @@ def test_the_source_holds_the_asked_number_of_unlabelled_images():
 def test_another_shape_is_refused(resolution, channels):
     section = {"source": "polygons", "resolution": resolution, "channels": channels, "count": 8}
     with pytest.raises(ConfigError, match=r"config.data.resolution.*28 pixels wide with 1 channel"):
-        open_source(ml_collections.ConfigDict(section))
+        open_source(ConfigDict(section))
 
 
 def test_no_polygons_at_all_are_refused():
     section = {"source": "polygons", "resolution": 28, "channels": 1, "count": 0}
     with pytest.raises(ConfigError, match=r"config\.data\.count is 0"):
-        open_source(ml_collections.ConfigDict(section))
+        open_source(ConfigDict(section))
+
+
+def test_splits_are_parts_of_one_drawing():
+    section = ConfigDict({"source": "polygons", "resolution": 28, "channels": 1, "count": 24})
+    whole = open_source(section).images
+    parts = []
+    for split, count in (("train", 18), ("test", 3), ("validation", 3)):
+        section.source = f"polygons:{split}"
+        parts.append(open_source(section).images)
+        assert len(parts[-1]) == count
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    section.source = "polygons:5"
+    with pytest.raises(ConfigError, match="no split '5': expected one of train, test, validation"):
+        open_source(section)

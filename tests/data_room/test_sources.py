@@ -61,10 +61,11 @@ def test_enlarged_digits_keep_range_brightness_and_smoothness():
     assert within > 0.5 * between, "the 8-pixel original shows as blocks"
 
 
-@pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:", "polygons:4"])
+@pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:"])
 def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
     with pytest.raises(
-        ConfigError, match=r"config\.data\.source.*digits, polygons, noise, folder:PATH\[:SPLIT\], .*, tfds:NAME"
+        ConfigError,
+        match=r"config\.data\.source.*digits, polygons\[:SPLIT\], noise, folder:PATH\[:SPLIT\], .*, tfds:NAME",
     ) as error:
         open_source(section(source))
     assert repr(source) in str(error.value)

@@ -63,7 +63,8 @@ def test_a_full_workdir(workdir):
     tree = parse(path)
     assert words(tree, "h1") == ["biggan"]
     assert "folder:/a<b>&c · 32 \N{MULTIPLICATION SIGN} 32 pixels · batch size 64" in words(tree, "p")
-    assert words(tree, "h2") == ["Samples", "Scores", "Training"]
+    assert words(tree, "h2") == ["Samples", "Scores", "Best", "Training"]
+    assert "Frechet 4.000, after 640 images" in words(tree, "p")
     tiles = dict(zip(words(tree, "dt")[:6], words(tree, "dd")[:6], strict=True))
     assert tiles["Images seen"] == "128k2,000 steps"
     assert tiles["Speed"] == "1.23kimages per second"
