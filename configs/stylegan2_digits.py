@@ -45,7 +45,9 @@ def get_config(size: str = ""):
     config.train.checkpoint_every = "500 steps"
     config.report.every = "1 step" if quick else "20 steps"
     config.report.samples_every = "500 steps"
-    config.evaluate.metrics = ("frechet:digits", "pr:digits", "recognised:digits")
+    config.evaluate.metrics = ("frechet:digits", "pr:digits")
+    if size != "unconditional":
+        config.evaluate.metrics += ("recognised:digits",)
     config.evaluate.at_start = True
     config.evaluate.samples = 100 if quick else 1000
     return config

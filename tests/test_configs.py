@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gan_jax import workdir as workdirs
 from gan_jax.engine import sharding
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
+from gan_jax.metrics import catalogue, direct
 from gan_jax.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,13 @@ def test_its_docstring_gives_the_command_and_the_paper(path):
     assert "Paper: " in text or "arXiv" in text
 
 
+def test_its_metrics_fit_it_in_every_variant_that_the_docstring_shows(path):
+    for name in {spec(path), *re.findall(rf"{spec(path)}:\w+", path.read_text())}:
+        config = configs.load(name)
+        features = [word for word in config.evaluate.metrics if word not in direct.METRICS]
+        assert all(catalogue.request(word, config.data.num_classes or 0) for word in features)
+
+
 def test_an_unknown_argument_is_refused(path):
     with pytest.raises(ConfigError, match="'nonsense': expected"):
         configs.load(spec(path, "nonsense"))
@@ -79,7 +88,7 @@ def test_the_quick_variant_is_the_same_recipe(path):
         config.ema,
     )
     assert quick.train.length == "2 steps"
-    assert quick.data.source in ("digits", "polygons")  # needs no download
+    assert quick.data.source in ("digits", "polygons:train")  # needs no download
 
 
 def trainings() -> Iterator:

@@ -100,7 +100,7 @@ def _search(synthesize):
         latents, memory, least = state
         gradient, distances = jax.grad(loss, has_aux=True)(latents, targets)
         direction, memory = adam.update(gradient, memory)
-        return latents - rate * direction, memory, distances
+        return latents - rate * direction, memory, jnp.minimum(least, distances)
 
     @jax.jit
     def begin(latents):

@@ -21,7 +21,8 @@ LOWER_IS_BETTER = (
 )
 HIGHER_IS_BETTER = (
     *("inception_score", "precision", "recall", "density", "coverage", "prd", "recognised", "realism"),
-    *("lpips_diversity", "gan_train", "gan_test", "polygon_precision", "polygon_recall", "polygon_f1", "eq"),
+    *("lpips_diversity", "gan_train", "gan_test", "polygon_precision", "polygon_recall", "polygon_f1"),
+    *("polygon_free_precision", "polygon_free_f1"),
 )
 # What scores are, by how their names begin.
 MEANINGS = {
@@ -46,8 +47,14 @@ MEANINGS = {
     "recognised": "share recognised as the class asked for",
     "ppl": "perceptual path length",
     "lpips_diversity": "perceptual distance between generated images",
-    "polygon_precision": "share of images that are polygons",
-    "polygon_recall": "share of polygons that can be generated",
+    "polygon_recall_if_doubled": "what twice the steps of the search add to the recall",
+    "polygon_free_precision": "share of images that are any triangle",
+    "polygon_free_f1": "harmonic mean of that and the recall",
+    "polygon_free_distance": "squared distance to the nearest triangle, percentile",
+    "polygon_inversion_distance": "squared distance of test images to the nearest that can be generated, percentile",
+    "polygon_distance": "squared distance to the nearest polygon of the set, percentile",
+    "polygon_precision": "share of images that are polygons of the set",
+    "polygon_recall": "share of test polygons that can be generated",
     "polygon_f1": "harmonic mean of both",
     "gan_train": "real images recognised after learning from generated ones",
     "gan_test": "generated images recognised after learning from real ones",
@@ -62,7 +69,7 @@ def better(name: str) -> str:
 
     Deviations and shares of real images say nothing about a generator.
     """
-    if re.search(r"deviation|_error|_real(?![a-z])|real_top", name):
+    if re.search(r"deviation|_error|if_doubled|_real(?![a-z])|real_top", name):
         return ""
     for arrow, known in (("↓", LOWER_IS_BETTER), ("↑", HIGHER_IS_BETTER)):
         if re.match(rf"({'|'.join(known)})(?![a-z])", name):
@@ -98,4 +105,6 @@ def in_words(record: dict[str, Any], first: dict[str, Any]) -> str:
 def _meaning(name: str) -> str:
     base = next((base for base in MEANINGS if re.match(rf"{base}(?![a-z0-9])", name)), "")
     rest = name.removeprefix(base).strip("_").replace("_", " ")
+    if rest and base.startswith("polygon"):
+        rest = f"{rest} %" if base.endswith("distance") else f"below {rest}"
     return " ".join(filter(None, (MEANINGS.get(base, ""), rest and (rest if base == "frechet" else f"({rest})"))))
