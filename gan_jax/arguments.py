@@ -41,6 +41,16 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
             sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
+    def of_several(sub):
+        sub.add_argument(
+            "--cluster", metavar="auto", help="several processes: auto, slurm, k8s or mpi4py tells who is who"
+        )
+        sub.add_argument("--coordinator", metavar="HOST:PORT", help="elsewhere: of the first process, and of how many")
+        sub.add_argument("--processes", type=int, metavar="N", help="processes in all")
+        sub.add_argument("--process", type=int, metavar="I", help="this is the one, of which 0 writes")
+        times = "seconds to wait for a start, a sign of life, an end; 600,60,60"
+        sub.add_argument("--timeouts", type=_seconds, default=(), metavar="S,S,S", help=times)
+
     def of_class(sub, truncates: bool = True):
         sub.add_argument("--class", type=int, dest="number", metavar="C", help="the class, of a model that has some")
         if truncates:
@@ -53,6 +63,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("--init", type=_place, metavar="DIR", help="begin a new run with the networks of this workdir")
     sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
     sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
+    of_several(sub)
 
     sub = command("sample", "Draw pictures from a trained workdir.", workdir=True)
     sub.add_argument("--out", type=_place, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
@@ -162,6 +173,13 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(number) for number in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 3,7") from error
+
+
+def _seconds(text: str) -> tuple[int, ...]:
+    numbers = _numbers(text)
+    if len(numbers) != 3 or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected three numbers of seconds such as 600,60,60")
+    return numbers
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -188,7 +188,8 @@ class Evaluation:
         from gan_jax.metrics.extractors import lpips
 
         network = lpips.load(self._config.evaluate.weights)
-        return functools.partial(jax.jit(lpips.distance), network.variables)
+        everywhere = NamedSharding(self._spread.mesh, PartitionSpec())
+        return functools.partial(jax.jit(lpips.distance, out_shardings=everywhere), network.variables)
 
     def _generator(self, variables: Tree, sampler: Sampler) -> Generator:
         """The generator as metrics see it."""
@@ -212,6 +213,7 @@ class Evaluation:
             num_classes=data.num_classes,
             batch=sampler.batch,
             place=self._place,
+            fetch=sharding.fetch,
         )
 
     def _place(self, array: np.ndarray) -> jax.Array:

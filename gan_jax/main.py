@@ -6,6 +6,8 @@ Every command imports what it needs when it runs, so that `--help` is quick.
 import json
 import os
 import sys
+import traceback
+from typing import NoReturn
 
 from gan_jax.arguments import make_parser
 from gan_jax.errors import ConfigError, UserError, explained
@@ -21,12 +23,25 @@ def run() -> None:
         sys.exit(code)
     except UserError as error:
         print(f"gan-jax: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(error.exit_code)
     except BrokenPipeError:  # the reader of stdout (head, less) has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit("gan-jax: interrupted")
+        print("gan-jax: interrupted", file=sys.stderr)
+        _leave(1)
+    except Exception:
+        if "gan_jax.cluster" not in sys.modules:
+            raise
+        traceback.print_exc()
+        _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process; one of several at once, as nobody may wait for it."""
+    if cluster := sys.modules.get("gan_jax.cluster"):
+        cluster.leave(code)
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
@@ -66,8 +81,10 @@ def _from_preset(options):
 
 
 def _train(options) -> int:
+    from gan_jax import cluster
     from gan_jax.train import train
 
+    cluster.join(options.cluster, options.coordinator, options.processes, options.process, options.timeouts)
     if options.debug:
         import jax
 

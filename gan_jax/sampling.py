@@ -151,7 +151,7 @@ class Sampler:
     ) -> Iterator[np.ndarray]:
         """The same in batches."""
         for images, count in self.on_devices(variables, labels, first, seeds):
-            yield np.asarray(images)[:count]
+            yield sharding.fetch(images)[:count]
 
     def on_devices(
         self, variables: Tree, labels: np.ndarray, first: int = 0, seeds: Sequence[int] | None = None
@@ -172,7 +172,7 @@ class Sampler:
     def latents(self, count: int, first: int = 0, seeds: Sequence[int] | None = None) -> np.ndarray:
         """The latents [n, ...] of images."""
         parts = self._batches(*self._identities(count, first, seeds))
-        return np.concatenate([np.asarray(self._latents(self._options.truncation, *part))[:n] for part, n in parts])
+        return np.concatenate([sharding.fetch(self._latents(self._options.truncation, *part))[:n] for part, n in parts])
 
     def of_latents(self, variables: Tree, latents: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
         """uint8 images of given latents [n, ...], in batches."""
@@ -190,7 +190,7 @@ class Sampler:
         self._check_styles()
         for (numbers, indices, part), count in self._batches(*self._identities(len(labels), first, seeds), labels):
             latents = self._latents(self._options.truncation, numbers, indices)
-            yield np.asarray(self._ws(variables, self._options.truncation, latents, part))[:count]
+            yield sharding.fetch(self._ws(variables, self._options.truncation, latents, part))[:count]
 
     def prior(self, key: jax.Array, count: int) -> jax.Array:
         """Latents [count, ...] of a key of one's own."""
@@ -239,7 +239,7 @@ class Sampler:
     def _show(self, count: int, function: Callable[..., tuple[jax.Array, jax.Array]], *inputs: Tree) -> np.ndarray:
         images, finite = function(*inputs)
         _check_finite(finite)
-        return np.asarray(images)[:count]
+        return sharding.fetch(images)[:count]
 
     def _rounded_up(self, count: int) -> int:
         return -(-count // self._devices) * self._devices

@@ -10,6 +10,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from gan_jax import cluster
 from gan_jax.best import Best
 from gan_jax.engine import state
 from gan_jax.engine.checkpoint import Checkpoints
@@ -46,7 +47,8 @@ class Scoring:
         with told(log), recorded(self._workdir, *position):
             finish = self._evaluation.begin(current, self._truncation)
             sampling = time.monotonic() - started
-            self._pending = self._thread.submit(self._finish, finish, sampling, position)
+            if cluster.is_first():
+                self._pending = self._thread.submit(self._finish, finish, sampling, position)
 
     def tell(self, log: TrainingLog, checkpoints: Checkpoints, wait: bool = False) -> None:
         """Tells of the evaluation that was begun last once it is finished, or waits for it; keeps the best checkpoint.
@@ -91,7 +93,8 @@ def recorded(workdir: Path, step: int, images: int, name: str = "") -> Iterator[
     try:
         yield
     except UserError as error:
-        write_record(workdir, {"step": step, "images": images, "status": f"failed: {error}"}, name)
+        if cluster.is_first():
+            write_record(workdir, {"step": step, "images": images, "status": f"failed: {error}"}, name)
         raise
 
 

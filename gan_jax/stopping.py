@@ -1,8 +1,12 @@
 """Ending on request: SIGTERM and Ctrl-C ask a command to stop, which then does so where nothing is lost."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import jax
+from jax.experimental import multihost_utils
 
 
 @contextmanager
@@ -21,3 +25,21 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[int], bool]]:
+    """The same for a training loop: the yielded function is told each step's number, without a gap, and answers.
+
+    Where several processes train together, a signal to one of them stops all at one step: jax's coordination service
+    listens for SIGTERM, and Ctrl-C is handed on to it.
+    """
+    if not jax.distributed.is_initialized():
+        with stop_signals() as stop:
+            yield lambda step: stop()
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        yield multihost_utils.reached_preemption_sync_point
+    finally:
+        signal.signal(signal.SIGINT, before)

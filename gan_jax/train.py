@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax import cluster
 from gan_jax import config as configs
 from gan_jax import workdir as workdirs
 from gan_jax.data.source import open_source
@@ -22,13 +23,15 @@ from gan_jax.report.page import write_report
 from gan_jax.run import Run, fit_to_data
 from gan_jax.sampling import Options, Sampler
 from gan_jax.scoring import Scoring
-from gan_jax.stopping import stop_signals
+from gan_jax.stopping import stop_requests
 
 DONE, STOPPED = 0, 42
 
 
 def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init: Path | None = None) -> int:
     """Trains until `config.train.length`, from the newest checkpoint of the workdir if there is one.
+
+    Several processes that have joined (`cluster.join`) train as one; the first of them writes.
 
     Args:
         accept_changes: go on with the workdir although its config differs.
@@ -43,29 +46,34 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     source = open_source(config.data)
     config = fit_to_data(config, source)
     workdirs.check(workdir, config, accept_changes)
+    cluster.check_alike(config)
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
     run = Run(config, recipe, mesh, source)
     options = Options(standing=config.evaluate.standing, seed=config.evaluate.seed)
     sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
     evaluation = Evaluation(config, recipe, mesh, sampler, source) if config.evaluate.metrics else None
     keep_compilations(config.train.compilation_cache)
-    latest = workdirs.latest(workdir)
-    first = latest or 0
+    step = workdirs.latest(workdir)
+    step = cluster.of_first(-1 if step is None else step)  # all go on from one step
+    latest, first = (None if step < 0 else step), max(step, 0)
     current = _begun_with(init, run) if init and latest is None else None  # what does not fit is told before compiling
-    print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
+    if cluster.is_first():
+        print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
     run.compile_ahead(first)
     if latest is not None:
         current = workdirs.restore(workdir, run.target)
     elif not init:
         current = state.born(recipe, run.target, config.seed)
-    workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
-    if init and (notice := workdirs.notice(init)):
-        atomic.replace(workdir / workdirs.NOTICE, notice.encode())
+    if cluster.is_first():
+        workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
+        if init and (notice := workdirs.notice(init)):
+            atomic.replace(workdir / workdirs.NOTICE, notice.encode())
 
+    tensorboard = config.report.tensorboard
     with (
-        stop_signals() as stop,
+        stop_requests() as stop,
         Checkpoints(workdir, config.train.keep) as checkpoints,
-        TrainingLog(workdir, first, run.total_steps, run.log_every, config.report.tensorboard) as log,
+        TrainingLog(workdir, first, run.total_steps, run.log_every, tensorboard, cluster.is_first()) as log,
         closing(Scoring(evaluation, workdir, config.evaluate)) as scoring,
         closing(run.work(first)) as works,
     ):
@@ -79,12 +87,12 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
                 log.say(f"{sentence}; the next whole image takes its place")
             current = run.enter(current, work.stage)
             current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
-            done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()
+            done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop(work.step)
             log.step(done, work.images, metrics)
             scoring.tell(log, checkpoints)
             if last or done % run.samples_every == 0:
                 picture(config, sampler, current, workdir)
-                write_report(workdir)
+                _report(workdir)
             scored = last or done % run.evaluate_every == 0
             if last or stopping or done % run.checkpoint_every == 0 or (scored and config.evaluate.best):
                 log.flush()
@@ -99,9 +107,14 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
                 return STOPPED
         scoring.tell(log, checkpoints, wait=True)
         checkpoints.wait()
-        write_report(workdir)
+        _report(workdir)
         log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
     return DONE
+
+
+def _report(workdir: Path) -> None:
+    if cluster.is_first():
+        write_report(workdir)
 
 
 def _begun_with(init: Path, run: Run) -> state.State:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.errors import ConfigError
@@ -126,6 +127,11 @@ def spread(array: np.ndarray, target: NamedSharding) -> jax.Array:
     if jax.process_count() == 1:
         return jax.device_put(array, target)
     return jax.make_array_from_callback(array.shape, target, lambda index: array[index])
+
+
+def fetch(array: jax.Array) -> np.ndarray:
+    """A global array on the host of every process; all of them must ask for it."""
+    return np.asarray(array if array.is_fully_addressable else multihost_utils.process_allgather(array, tiled=True))
 
 
 def check_batch(batch: int, microbatches: int, mesh: Mesh) -> None:

@@ -27,6 +27,7 @@ class Generator:
         num_classes: 0 for a model without classes.
         batch: how many images are drawn at once; a multiple of the devices.
         place: puts an array [batch, ...] on the devices, each of which gets its part.
+        fetch: brings one back to the host, whole.
     """
 
     labels: Callable[[int], Labels]
@@ -39,7 +40,8 @@ class Generator:
     num_classes: int
     batch: int
     place: Callable[[np.ndarray], jax.Array]
+    fetch: Callable[[jax.Array], np.ndarray]
 
     def to_host(self, labels: Labels, first: int = 0) -> np.ndarray:
         """The images of labels as one array uint8 [n, h, w, c]."""
-        return np.concatenate([np.asarray(images)[:count] for images, _, count in self.images(labels, first)])
+        return np.concatenate([self.fetch(images)[:count] for images, _, count in self.images(labels, first)])

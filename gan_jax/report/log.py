@@ -26,12 +26,22 @@ class TrainingLog:
         first_step, total_steps: where this process takes over, and where training ends.
         every: steps between two lines of metrics.
         tensorboard: write events as well.
+        writes: whether to write and to show anything, which of several processes one does; all stop what diverged.
     """
 
-    def __init__(self, workdir: epath.Path, first_step: int, total_steps: int, every: int, tensorboard: bool):
-        self._writer = MetricWriter(workdir, tensorboard)
-        self._writer.truncate_after(first_step)
-        self._words = GrowingFile(workdir / "log.txt")
+    def __init__(
+        self,
+        workdir: epath.Path,
+        first_step: int,
+        total_steps: int,
+        every: int,
+        tensorboard: bool,
+        writes: bool = True,
+    ):
+        self._writer = MetricWriter(workdir, tensorboard) if writes else None
+        self._words = GrowingFile(workdir / "log.txt") if writes else None
+        if self._writer:
+            self._writer.truncate_after(first_step)
         self._first, self._total, self._every = first_step, total_steps, every
         self._progress: Progress | None = None
         self._latest: Mapping[str, jax.Array] = {}
@@ -44,6 +54,8 @@ class TrainingLog:
     def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
         if self._progress:
             self._progress.close()
+        if self._writer is None:
+            return
         # What went wrong first counts.
         with contextlib.suppress(UserError) if error else contextlib.nullcontext():
             self._writer.close()
@@ -58,6 +70,8 @@ class TrainingLog:
         Raises:
             UserError: log.txt cannot be written.
         """
+        if self._writer is None:
+            return
         self._note(text)
         if self._progress:
             self._progress.message(text)
@@ -66,7 +80,7 @@ class TrainingLog:
 
     def start(self, images: int) -> None:
         """Starts the clocks, when everything is compiled."""
-        self._progress = Progress(self._total, self._first, images)
+        self._progress = Progress(self._total, self._first, images) if self._writer else None
         self._since = (time.monotonic(), images)
 
     def step(self, step: int, images: int, metrics: Mapping[str, jax.Array]) -> None:
@@ -83,7 +97,8 @@ class TrainingLog:
         self._latest = {**self._latest, **metrics}
         if step % self._every == 0 or step == self._total:
             self._pending = (step, images, self._latest)
-        self._progress.update(step, images)
+        if self._progress:
+            self._progress.update(step, images)
 
     def flush(self) -> None:
         """Waits for the metrics that are due and writes them; all that was said and written is in place then.
@@ -92,14 +107,17 @@ class TrainingLog:
             UserError: a loss is not finite, or a file cannot be written.
         """
         self._write_due()
-        self._writer.flush()
-        self._words.flush()
+        if self._writer:
+            self._writer.flush()
+            self._words.flush()
 
     def _write_due(self) -> None:
         if self._pending is None:
             return
         (step, images, metrics), self._pending = self._pending, None
         values = self.finite(step, metrics)
+        if self._writer is None:
+            return
         now, (then, before) = time.monotonic(), self._since
         self._since = (now, images)
         self._writer.write(step, images, {**values, "images_per_second": (images - before) / max(now - then, 1e-9)})

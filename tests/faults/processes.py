@@ -1,0 +1,84 @@
+"""Runs of `gan-jax` in several processes on this machine, each with some simulated devices."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMEOUTS = "--timeouts=60,10,15"
+PLAIN = (
+    "--config.report.tensorboard=False",
+    "--config.report.every=1 step",
+    "--config.evaluate.standing=0",
+    "--config.evaluate.metrics=None",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """Processes of one training run.
+
+    Args:
+        words: of `gan-jax train`, for all of them.
+        own: more words, for each of them.
+        devices: of each.
+    """
+
+    def __init__(self, processes: int, devices: int, words: Sequence[str], own: Sequence[Sequence[str]] = ()):
+        flags = [
+            f"--xla_force_host_platform_device_count={devices}",
+            "--xla_backend_optimization_level=0",
+            "--xla_llvm_disable_expensive_passes=true",
+        ]
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": " ".join(flags), "PYTHONPATH": str(ROOT)}
+        port = free_port()
+        self.processes = []
+        for index in range(processes):
+            joined = [f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={index}", TIMEOUTS]
+            command = [sys.executable, "-m", "gan_jax.main", "train", *(joined if processes > 1 else ()), *words]
+            command += own[index] if own else []
+            self.processes.append(
+                subprocess.Popen(
+                    command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                )
+            )
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+    def wait(self, seconds: float = 240) -> list[int]:
+        """The exit codes, when all have ended."""
+        end = time.monotonic() + seconds
+        self.errors = [process.communicate(timeout=max(1, end - time.monotonic()))[1] for process in self.processes]
+        return [process.returncode for process in self.processes]
+
+    def signal(self, index: int, number: int = signal.SIGTERM) -> None:
+        self.processes[index].send_signal(number)
+
+
+def wait_for(condition, seconds: float = 180) -> None:
+    """Returns when the condition is true.
+
+    Raises:
+        AssertionError: it does not come true in time.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not come true"
+        time.sleep(0.1)
