@@ -3,8 +3,8 @@
     gan-jax train --config=configs/r3gan_digits.py --workdir=workdirs/r3gan_digits
 
 Paper: arXiv 2501.05441, as brownvc/R3GAN; here with narrow networks of one block per stage, no augmentation, larger
-learning rates than its 2e-4 and schedules of 1,500 steps. A run takes 7.5 minutes of processor time; a classifier
-then recognises 99.6 % of the digits (seed 0) and 99.7 % (seed 1), at Frechet distances of 0.77 and 0.78 in its features.
+learning rates than its 2e-4 and schedules of 1,500 steps. 3 min 43 s on two cores; the project's digit encoder then
+recognises 99.9 % of the digits (seed 0), at a Frechet distance of 1.3 in its features.
 """
 
 from gan_jax.config import base, check_argument

@@ -5,8 +5,8 @@
 
 Paper: StyleGAN2 (arXiv 1912.04958) and StyleGAN2-ADA (arXiv 2006.06676), every part of it at small scale: mapping
 network, modulated convolutions, noise, style mixing, path length, lazy R1, averaged weights. Without augmentation, as
-digits must not be mirrored or turned. Ten minutes of processor time; a classifier then
-recognises 97.8 % of the digits (seed 0), at a Frechet distance of 4.35 in its features; without labels it is 6.59.
+digits must not be mirrored or turned. 6 min 43 s on two cores; the project's digit encoder
+then recognises 98.7 % of the digits (seed 0), at a Frechet distance of 7.8 in its features.
 """
 
 from gan_jax.config import base, check_argument

@@ -162,6 +162,12 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "--out", type=_place, required=True, metavar="FILE.safetensors", help="FILE.json beside it: the config"
     )
 
+    sub = command("plan", "Tell what a config takes on hardware that is not there.", config=True, figures=True)
+    words = "such as tpu:v5e:16x16, gpu:h200:1x1x8 (slices x hosts x devices) or cpu:8"
+    sub.add_argument("--target", required=True, metavar="WORDS", help=words)
+    sub.add_argument("--fit", action="store_true", help="where it does not fit, try twice the microbatches, and again")
+    sub.add_argument("--share", type=float, default=0.4, metavar="S", help="of the peak that is assumed (0.4)")
+
     sub = command("bench", "Measure speed, work and memory of a config here.", config=True, figures=True)
     sub.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps of each kind")
     sub.add_argument("--data-only", action="store_true", help="time the input pipeline alone")

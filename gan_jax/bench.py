@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from gan_jax import flops
+from gan_jax import flops, hardware
 from gan_jax.data.source import open_source
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import load
@@ -24,16 +24,6 @@ from gan_jax.run import Run, Work, fit_to_data
 from gan_jax.workdir import environment
 
 WARM_UP = 3
-# Dense matrix peaks in FLOP/s for bfloat16, by the start of `device_kind`; from the vendors' data sheets.
-NOMINAL_PEAK = {
-    "NVIDIA H200": 989e12,
-    "NVIDIA H100": 989e12,
-    "NVIDIA A100": 312e12,
-    "TPU v4": 275e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5p": 459e12,
-    "TPU v6 lite": 918e12,
-}
 
 
 def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, Any]:
@@ -174,8 +164,8 @@ def measured_peak(dtype: jnp.dtype) -> float:
 
 
 def _nominal_peak() -> float | None:
-    kind = jax.devices()[0].device_kind
-    return next((peak for name, peak in NOMINAL_PEAK.items() if kind.startswith(name)), None)
+    device = hardware.of_kind(jax.devices()[0].device_kind)
+    return device.peak("bfloat16") if device else None
 
 
 def _memory(run: Run) -> dict[str, int | None]:

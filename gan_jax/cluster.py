@@ -7,6 +7,7 @@ elasticity: where one is lost all end, and the scheduler starts all again, from 
 import json
 import os
 import sys
+import time
 from typing import NoReturn
 
 import jax
@@ -74,11 +75,6 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def of_first(number: int) -> int:
-    """The first process's number, in all of them."""
-    return number if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.int64(number)))
-
-
 def check_alike(config: ConfigDict) -> None:
     """Raises ConfigError in all processes if their configs, or the data that these name, differ; all wait for all."""
     if jax.process_count() == 1:
@@ -95,6 +91,12 @@ def check_alike(config: ConfigDict) -> None:
                 f"config.{field} is {other.get(field)!r} in process {process} but {first.get(field)!r} in process 0: start "
                 "all processes with one config, on the same data"
             )
+
+
+def wait_if_alone(error: Exception) -> None:
+    """After a collective that failed: if another process was lost, jax ends this one meanwhile, with exit code 134."""
+    if jax.distributed.is_initialized() and isinstance(error, jax.errors.JaxRuntimeError):
+        time.sleep(HEARTBEAT + 15)
 
 
 def leave(code: int) -> NoReturn:

@@ -38,6 +38,7 @@ SMALLEST = {
     "train.batch_size": 1,
     "train.microbatches": 1,
     "train.keep": 1,
+    "train.max_skipped": 1,
     "data.random_crop": 0,
     "data.memory": 0,
     "data.timeout": 1,
@@ -54,7 +55,7 @@ LABELS = ("index", "vector")
 # What may differ when a workdir is taken up again.
 FREE_ON_RESUME = (
     *("mesh.", "report.", "evaluate."),
-    *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "unroll", "compilation_cache")),
+    *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "max_skipped", "unroll", "compilation_cache")),
     *(f"data.{name}" for name in ("workers", "memory", "timeout", "damaged_limit")),
 )
 
@@ -126,6 +127,7 @@ def base() -> ConfigDict:
                 "unroll": config_dict.placeholder(bool),
                 "checkpoint_every": "1000 steps",
                 "keep": 3,
+                "max_skipped": 25,
                 "compilation_cache": "~/.cache/gan_jax",
             },
             "report": {

@@ -30,11 +30,12 @@ def run() -> None:
     except KeyboardInterrupt:
         print("gan-jax: interrupted", file=sys.stderr)
         _leave(1)
-    except Exception:
-        if "gan_jax.cluster" not in sys.modules:
+    except Exception as error:
+        if (cluster := sys.modules.get("gan_jax.cluster")) is None:
             raise
         traceback.print_exc()
-        _leave(1)
+        cluster.wait_if_alone(error)
+        cluster.leave(1)
 
 
 def _leave(code: int) -> NoReturn:
@@ -227,6 +228,15 @@ def _export(options) -> int:
     return 0
 
 
+def _plan(options) -> int:
+    os.environ["JAX_PLATFORMS"] = "cpu"  # devices of this machine are not touched
+    from gan_jax.plan import plan
+
+    record, text = plan(_with_classes(_load(options)), options.target, options.fit, options.share)
+    print(json.dumps(record) if options.json else text)
+    return 1 if record["memory"]["fits"] is False else 0
+
+
 def _bench(options) -> int:
     from gan_jax import bench
 
@@ -260,6 +270,7 @@ COMMANDS = {
     "check": _check,
     "import": _import,
     "export": _export,
+    "plan": _plan,
     "bench": _bench,
 }
 

@@ -1,5 +1,6 @@
 """Ending on request: SIGTERM and Ctrl-C ask a command to stop, which then does so where nothing is lost."""
 
+import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -28,18 +29,19 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[int], bool]]:
-    """The same for a training loop: the yielded function is told each step's number, without a gap, and answers.
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """The same for a training loop, which must ask once in every step.
 
     Where several processes train together, a signal to one of them stops all at one step: jax's coordination service
     listens for SIGTERM, and Ctrl-C is handed on to it.
     """
     if not jax.distributed.is_initialized():
         with stop_signals() as stop:
-            yield lambda step: stop()
+            yield stop
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     try:
-        yield multihost_utils.reached_preemption_sync_point
+        calls = itertools.count(1)  # not the step: a signal before the first call asks for call number 1
+        yield lambda: multihost_utils.reached_preemption_sync_point(next(calls))
     finally:
         signal.signal(signal.SIGINT, before)

@@ -53,27 +53,24 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
     evaluation = Evaluation(config, recipe, mesh, sampler, source) if config.evaluate.metrics else None
     keep_compilations(config.train.compilation_cache)
-    step = workdirs.latest(workdir)
-    step = cluster.of_first(-1 if step is None else step)  # all go on from one step
-    latest, first = (None if step < 0 else step), max(step, 0)
-    current = _begun_with(init, run) if init and latest is None else None  # what does not fit is told before compiling
+    current, first = workdirs.resume(workdir, run.target) or (None, 0)  # what does not fit is told before compiling
+    if init and current is None:
+        current = _begun_with(init, run)
     if cluster.is_first():
         print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
     run.compile_ahead(first)
-    if latest is not None:
-        current = workdirs.restore(workdir, run.target)
-    elif not init:
+    if current is None:
         current = state.born(recipe, run.target, config.seed)
     if cluster.is_first():
         workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
         if init and (notice := workdirs.notice(init)):
             atomic.replace(workdir / workdirs.NOTICE, notice.encode())
 
-    tensorboard = config.report.tensorboard
+    tensorboard, patience = config.report.tensorboard, config.train.max_skipped
     with (
         stop_requests() as stop,
         Checkpoints(workdir, config.train.keep) as checkpoints,
-        TrainingLog(workdir, first, run.total_steps, run.log_every, tensorboard, cluster.is_first()) as log,
+        TrainingLog(workdir, first, run.total_steps, run.log_every, tensorboard, patience, cluster.is_first()) as log,
         closing(Scoring(evaluation, workdir, config.evaluate)) as scoring,
         closing(run.work(first)) as works,
     ):
@@ -87,8 +84,9 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
                 log.say(f"{sentence}; the next whole image takes its place")
             current = run.enter(current, work.stage)
             current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
-            done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop(work.step)
+            done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()
             log.step(done, work.images, metrics)
+            checkpoints.check()
             scoring.tell(log, checkpoints)
             if last or done % run.samples_every == 0:
                 picture(config, sampler, current, workdir)
@@ -96,7 +94,7 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
             scored = last or done % run.evaluate_every == 0
             if last or stopping or done % run.checkpoint_every == 0 or (scored and config.evaluate.best):
                 log.flush()
-                log.finite(done, metrics)
+                log.values(done, metrics)  # raises where training has diverged
                 checkpoints.save(current, done)
             if scored:
                 scoring.begin(current, log, checkpoints)

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 from gan_jax import __version__
 from gan_jax import config as configs
 from gan_jax.engine import state
-from gan_jax.engine.checkpoint import Checkpoints
+from gan_jax.engine.checkpoint import Checkpoints, Restored
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, explained, is_remote
 from gan_jax.report import atomic
@@ -62,17 +63,50 @@ def latest(workdir: epath.Path) -> int | None:
 
 
 def restore(workdir: epath.Path, target: state.State) -> state.State:
-    """The newest training state, in the shardings of the abstract `target`.
+    """The newest training state that is whole, in the shardings of the abstract `target`; changes nothing.
 
     Raises:
         ConfigError: there is no checkpoint.
-        UserError: it does not fit, or is damaged.
+        UserError: it does not fit, or all are damaged.
     """
     with Checkpoints(workdir, read_only=True) as checkpoints:
-        step = checkpoints.latest()
-        if step is None:
-            raise ConfigError(f"{workdir} has no checkpoint yet: train it first with gan-jax train --workdir={workdir}")
-        return checkpoints.restore(target, step)
+        found = checkpoints.newest(target)
+    if found is None:
+        raise ConfigError(f"{workdir} has no checkpoint yet: train it first with gan-jax train --workdir={workdir}")
+    for trouble in found.damaged.values():
+        _tell(f"{trouble}; step {found.step} is used instead")
+    _tell_unverified(found)
+    return found.state
+
+
+def resume(workdir: epath.Path, target: state.State) -> tuple[state.State, int] | None:
+    """The state from which training goes on, as `restore` gives it, and its step; None where there is no checkpoint.
+
+    Newer steps that are damaged are renamed, and never removed; this happens only when an older one was read, so that a
+    place that is merely out of reach loses nothing. Several processes call this together and go on from one step.
+
+    Raises:
+        UserError: it does not fit, all are damaged, or a damaged one cannot be renamed.
+    """
+    with Checkpoints(workdir, read_only=True) as checkpoints:
+        found = checkpoints.newest(target)
+        if found is None:
+            return None
+        for step, trouble in found.damaged.items():
+            place = checkpoints.set_aside(step)
+            _tell(f"{trouble}: it is now {place}, and training goes on from step {found.step}")
+    _tell_unverified(found)
+    return found.state, found.step
+
+
+def _tell_unverified(found: Restored) -> None:
+    if not found.verified:
+        _tell(f"the checkpoint of step {found.step} is from an older version, without checksums: it cannot be verified")
+
+
+def _tell(text: str) -> None:
+    if jax.process_index() == 0:
+        print(text, file=sys.stderr, flush=True)
 
 
 def networks(workdir: epath.Path, mesh: Mesh) -> tuple[dict[str, Any], dict[str, Any]]:

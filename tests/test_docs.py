@@ -64,7 +64,7 @@ def test_commands_parse_and_their_fields_exist(command):
     program, *words = words
     if program != "gan-jax":
         assert (ROOT / program).exists()
-        words = ["train", "--workdir=DIR", *words]
+        words = words[words.index("train") :] if "train" in words else ["train", "--workdir=DIR", *words]
     overrides = [word.removeprefix(main.OVERRIDE) for word in words if word.startswith(main.OVERRIDE)]
     options = make_parser(main.COMMANDS).parse_args([word for word in words if not word.startswith(main.OVERRIDE)])
     configs.load(getattr(options, "config", None) or configs.DEFAULT, overrides)

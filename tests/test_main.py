@@ -37,6 +37,7 @@ COMMANDS = (
     "check",
     "import",
     "export",
+    "plan",
     "bench",
 )
 
@@ -386,7 +387,7 @@ def test_interrupting_is_no_traceback(gan_jax, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(main, "main", interrupted)
-    assert gan_jax("train")[0] == "gan-jax: interrupted"  # which Python prints, and exits with 1
+    assert gan_jax("train") == (1, "", "gan-jax: interrupted\n")
 
 
 def test_a_reader_that_has_enough_is_no_traceback():

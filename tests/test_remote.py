@@ -113,7 +113,7 @@ def test_lines_are_gathered_and_in_the_bucket_when_flushed(bucket, monkeypatch):
 
 
 def test_nothing_of_a_saved_step_waits_for_the_end_of_the_run(bucket):
-    with TrainingLog(RUN, 0, 10, 1, tensorboard=False) as log:
+    with TrainingLog(RUN, 0, 10, 1, tensorboard=False, patience=5) as log:
         log.start(0)
         log.say("hello")
         log.say("again")
@@ -128,7 +128,7 @@ def test_nothing_of_a_saved_step_waits_for_the_end_of_the_run(bucket):
 
 def test_a_resumed_run_drops_the_lines_beyond_its_checkpoint_in_a_bucket_too(bucket):
     for first, last in ((0, 6), (4, 5)):
-        with TrainingLog(RUN, first, 10, 1, tensorboard=False) as log:
+        with TrainingLog(RUN, first, 10, 1, tensorboard=False, patience=5) as log:
             log.start(0)
             for step in range(first + 1, last + 1):
                 log.step(step, 8 * step, {"loss": float(first)})
@@ -144,7 +144,7 @@ USES = {
     "read": configs.read,
     "latest": workdirs.latest,
     "report": write_report,
-    "log": lambda run: TrainingLog(run, 0, 1, 1, tensorboard=False).say("hello"),
+    "log": lambda run: TrainingLog(run, 0, 1, 1, tensorboard=False, patience=5).say("hello"),
 }
 
 

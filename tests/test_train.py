@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
+from gan_jax import stopping
 from gan_jax import train as training
 from gan_jax import workdir as workdirs
 from gan_jax.data.digits import digits
@@ -139,7 +140,7 @@ def born_cheaply(recipe, target, seed):
 
 
 def stopping_after(calls: int):
-    """Stands for `stop_signals`: a signal arrives after so many questions whether one did."""
+    """Stands for `stop_requests`: a signal arrives after so many questions whether one did."""
 
     @contextlib.contextmanager
     def signals():
@@ -162,7 +163,7 @@ def test_checkpoints_come_when_due_and_at_the_end(hollow, tmp_path):
 @pytest.mark.parametrize("calls", [0, 1, 2, 3])
 def test_a_stop_at_any_moment_saves_the_step_it_names(hollow, tmp_path, monkeypatch, capsys, calls):
     config = config_of(*UNSCORED, "train.length=9 steps", "train.checkpoint_every=100 steps")
-    monkeypatch.setattr(training, "stop_signals", stopping_after(calls))
+    monkeypatch.setattr(training, "stop_requests", stopping_after(calls))
     assert train(config, tmp_path) == 42
     step = workdirs.latest(tmp_path)
     assert 1 <= step <= calls + 1
@@ -172,7 +173,7 @@ def test_a_stop_at_any_moment_saves_the_step_it_names(hollow, tmp_path, monkeypa
 
 
 def test_a_stop_at_the_last_step_is_the_end(hollow, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "stop_signals", stopping_after(2))
+    monkeypatch.setattr(training, "stop_requests", stopping_after(2))
     assert train(config_of(*UNSCORED, "train.length=3 steps"), tmp_path) == 0
     assert workdirs.latest(tmp_path) == 3
 
@@ -184,15 +185,14 @@ def test_a_longer_length_goes_on_and_so_do_the_metrics(hollow, tmp_path):
     assert [line["images"] for line in metrics_of(tmp_path)] == [16, 32, 48, 64, 80]
 
 
-@pytest.mark.parametrize("bad_step", [4, 5, 6])
-def test_a_run_that_diverges_saves_no_poison(hollow, tmp_path, bad_step):
+@pytest.mark.parametrize(("bad_step", "kept"), [(2, 3), (5, 6), (8, 9)])
+def test_a_run_that_diverges_ends_and_keeps_the_checkpoints_before(hollow, tmp_path, bad_step, kept):
     hollow["generator/loss"] = lambda step: jnp.where(step >= bad_step, jnp.nan, 1.0)
-    config = config_of(
-        "evaluate.metrics=()", "report.every=4 steps", "train.length=9 steps", "train.checkpoint_every=3 steps"
-    )
-    with pytest.raises(UserError, match="generator/loss is nan, training has diverged"):
-        train(config, tmp_path)
-    assert workdirs.latest(tmp_path) == 3
+    hollow["skipped"] = lambda step: jnp.maximum(step - bad_step + 1, 0)
+    words = ("report.every=4 steps", "train.length=20 steps", "train.checkpoint_every=3 steps", "train.max_skipped=4")
+    with pytest.raises(UserError, match=r"in a row were not finite \(generator/loss is nan\) and were skipped"):
+        train(config_of("evaluate.metrics=()", *words), tmp_path)
+    assert workdirs.latest(tmp_path) == kept
     assert "UserError: step" in (tmp_path / "log.txt").read_text()
 
 
@@ -202,7 +202,7 @@ def test_a_disk_that_fills_up_is_a_sentence_and_not_called_saved(hollow, tmp_pat
             raise UserError("no space")
 
     monkeypatch.setattr(training.Checkpoints, "wait", full)
-    monkeypatch.setattr(training, "stop_signals", stopping_after(0))
+    monkeypatch.setattr(training, "stop_requests", stopping_after(0))
     with pytest.raises(UserError, match="no space"):
         train(config_of(*UNSCORED, "train.length=9 steps"), tmp_path)
     assert "saved" not in (tmp_path / "log.txt").read_text()
@@ -215,7 +215,7 @@ def test_without_metrics_nothing_is_evaluated(hollow, tmp_path):
 
 def test_signals_only_raise_a_flag_until_the_second():
     before = signal.getsignal(signal.SIGTERM)
-    with training.stop_signals() as stop:
+    with stopping.stop_signals() as stop:
         assert not stop()
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop()

@@ -8,6 +8,7 @@ names and None, one per dimension, or "largest": the largest dimension that the 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -22,15 +23,15 @@ Rules = tuple[tuple[str, Any], ...]
 STACKED = PartitionSpec(None, None, "data")
 
 
-def make_mesh(section) -> Mesh:
-    """The mesh of the config, over all devices.
+def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The mesh of the config, over all devices, or over those given.
 
     Axes are of type Auto: the Explicit type rejects class-embedding gathers and minibatch-statistics reshapes.
 
     Raises:
         ConfigError: the shape does not fit the number of devices, or there is no data axis.
     """
-    devices = jax.devices()
+    devices = jax.devices() if devices is None else list(devices)
     axes, shape = tuple(section.axes), list(section.shape)
     sensible = all(type(size) is int and (size > 0 or size == -1) for size in shape) and shape.count(-1) <= 1
     if "data" not in axes or len(axes) != len(shape) or not sensible:

@@ -22,6 +22,7 @@ class State:
     Attributes:
         seed: uint32; every random key is folded from it, so no key is stored.
         step: int32, steps done. images: uint32, images seen (enough for 4.2e9). stage: int32.
+        skipped: int32, so many steps in a row had an update that was skipped as it was not finite.
         params: {network: params}. stats: {network: {collection: tree}}. opt: {player: optimiser state}.
         ema: {network: {"params": ..., collection: ...}}. aux: the recipe's own names.
     """
@@ -30,6 +31,7 @@ class State:
     step: jax.Array
     images: jax.Array
     stage: jax.Array
+    skipped: jax.Array
     params: dict[str, Tree]
     stats: dict[str, dict[str, Tree]]
     opt: dict[str, Tree]
@@ -56,6 +58,7 @@ def init(recipe: Recipe, seed: int | jax.Array) -> State:
         step=jnp.int32(0),
         images=jnp.uint32(0),
         stage=jnp.int32(0),
+        skipped=jnp.int32(0),
         params=params,
         stats=stats,
         opt=opt,

@@ -21,6 +21,8 @@ from gan_jax.engine.state import State, shardings_of
 Tree = Any
 Metrics = dict[str, jax.Array]
 Step = Callable[[State, Tree], tuple[State, Metrics]]
+SKIPPED = "skipped"  # the metric that counts steps in a row with a skipped update
+BAD = "bad"  # whether a phase's update was skipped
 
 
 def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bool) -> Step:
@@ -32,6 +34,9 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
             loop it runs the convolutions' weight gradients 10 to 50 times slower. It costs compile time.
 
     The batch is a tree of arrays [repeat, microbatch, batch, ...]. `images` advances by microbatch * batch.
+
+    An update whose loss or gradient is not finite is skipped: nothing of it is kept. All devices decide alike, as both are
+    global. The metric "skipped" counts the steps in a row with such an update.
     """
     repeats = dict(active)
 
@@ -40,6 +45,7 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
         images_per_step = microbatches * size
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
         metrics: Metrics = {}
+        bad = jnp.float32(0)
         for index, phase in enumerate(recipe.phases):
             if count := repeats.get(phase.name):
                 update = _phase_update(recipe, phase, recipe.stages[stage], mesh, unroll, images_per_step)
@@ -47,14 +53,16 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
                 slices = jax.tree.map(lambda x, own=own: x[own], batch)
                 inputs = (_keys(jax.random.fold_in(key, index), count), slices)
                 state, phase_metrics = _loop(update, state, inputs, unroll)
+                bad += phase_metrics.pop(BAD)
                 metrics |= {f"{phase.name}/{name}": value for name, value in phase_metrics.items()}
         state = dataclasses.replace(
             state,
             step=state.step + 1,
+            skipped=jnp.where(bad > 0, state.skipped + 1, 0),
             images=state.images + jnp.uint32(images_per_step),
             ema=_moving_average(recipe, state, images_per_step),
         )
-        return state, metrics
+        return state, {**metrics, SKIPPED: state.skipped}
 
     return step
 
@@ -152,7 +160,12 @@ def _phase_update(
                 f"gradient_norm_{name}": optax.tree.norm(grads),
                 f"update_norm_{name}": optax.tree.norm(updates),
             }
-        return dataclasses.replace(state, params=params, stats=stats, opt=opt, aux=aux), metrics
+        updated = dataclasses.replace(state, params=params, stats=stats, opt=opt, aux=aux)
+        judged = [value for name, value in metrics.items() if name.startswith(("loss", "gradient_norm"))]
+        finite = jnp.isfinite(jnp.stack(judged)).all() if judged else jnp.bool(True)
+        # Where a leaf was not touched both are one array, and XLA drops the choice.
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
+        return kept, {**metrics, BAD: 1.0 - finite.astype(jnp.float32)}
 
     return update
 

@@ -26,6 +26,7 @@ class TrainingLog:
         first_step, total_steps: where this process takes over, and where training ends.
         every: steps between two lines of metrics.
         tensorboard: write events as well.
+        patience: steps in a row with an update that was not finite, which end the run.
         writes: whether to write and to show anything, which of several processes one does; all stop what diverged.
     """
 
@@ -36,13 +37,14 @@ class TrainingLog:
         total_steps: int,
         every: int,
         tensorboard: bool,
+        patience: int,
         writes: bool = True,
     ):
         self._writer = MetricWriter(workdir, tensorboard) if writes else None
         self._words = GrowingFile(workdir / "log.txt") if writes else None
         if self._writer:
             self._writer.truncate_after(first_step)
-        self._first, self._total, self._every = first_step, total_steps, every
+        self._first, self._total, self._every, self._patience = first_step, total_steps, every, patience
         self._progress: Progress | None = None
         self._latest: Mapping[str, jax.Array] = {}
         self._pending: tuple[int, int, Mapping[str, jax.Array]] | None = None
@@ -90,7 +92,7 @@ class TrainingLog:
         metrics of phases that run only now and then are those of their last time.
 
         Raises:
-            UserError: a loss is not finite.
+            UserError: training has diverged.
         """
         jax.block_until_ready(self._latest)
         self._write_due()
@@ -104,7 +106,7 @@ class TrainingLog:
         """Waits for the metrics that are due and writes them; all that was said and written is in place then.
 
         Raises:
-            UserError: a loss is not finite, or a file cannot be written.
+            UserError: training has diverged, or a file cannot be written.
         """
         self._write_due()
         if self._writer:
@@ -115,28 +117,33 @@ class TrainingLog:
         if self._pending is None:
             return
         (step, images, metrics), self._pending = self._pending, None
-        values = self.finite(step, metrics)
+        values = self.values(step, metrics)
         if self._writer is None:
             return
+        if skipped := values.get("skipped"):
+            self.say(f"step {step}: an update that was not finite was skipped, in {skipped} steps in a row so far")
         now, (then, before) = time.monotonic(), self._since
         self._since = (now, images)
         self._writer.write(step, images, {**values, "images_per_second": (images - before) / max(now - then, 1e-9)})
         self._progress.update(step, images, values)
 
-    def finite(self, step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
-        """The metrics as numbers.
+    def values(self, step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+        """The metrics as numbers; "skipped" is among them only while updates are skipped.
 
         Raises:
-            UserError: one of them is not finite; nothing of this step must be saved.
+            UserError: too many steps in a row had an update that was not finite.
         """
         values = {name: float(value) for name, value in jax.device_get(dict(metrics)).items()}
-        if broken := {name: value for name, value in values.items() if not math.isfinite(value)}:
-            name, value = next(iter(broken.items()))
+        skipped = int(values.pop("skipped", 0))
+        if skipped >= self._patience:
+            names = [name for name, value in values.items() if not math.isfinite(value)]
+            which = f" ({names[0]} is {values[names[0]]})" if names else ""
             raise UserError(
-                f"step {step}: {name} is {value}, training has diverged and was stopped; the checkpoints are of earlier "
-                "steps: take another seed or lower config.players.*.learning_rate"
+                f"step {step}: the updates of {skipped} steps in a row were not finite{which} and were skipped, as many as "
+                "config.train.max_skipped allows: training has diverged; lower config.players.*.learning_rate, or go on "
+                "from an earlier checkpoint with another config.seed"
             )
-        return values
+        return {**values, "skipped": skipped} if skipped else values
 
     def _note(self, text: str) -> None:
         self._words.add(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

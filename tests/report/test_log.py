@@ -17,13 +17,14 @@ def lines(workdir) -> list[dict]:
 
 
 def make_log(workdir, first_step=0, total_steps=10, every=2) -> TrainingLog:
-    return TrainingLog(workdir, first_step, total_steps, every, tensorboard=False)
+    return TrainingLog(workdir, first_step, total_steps, every, tensorboard=False, patience=5)
 
 
-def run(log, steps, value=lambda step: 0.5 * step):
+def run(log, steps, value=lambda step: 0.5 * step, skipped=None):
     log.start(0)
     for step in steps:
-        log.step(step, 8 * step, {"generator/loss": jnp.float32(value(step))})
+        more = {"skipped": jnp.int32(skipped(step))} if skipped else {}
+        log.step(step, 8 * step, {"generator/loss": jnp.float32(value(step)), **more})
 
 
 def test_metrics_are_written_when_due_and_one_step_late(tmp_path):
@@ -78,21 +79,29 @@ def test_a_resumed_run_drops_the_lines_beyond_its_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_divergence_ends_the_run_with_a_sentence_in_the_log_too(tmp_path, value):
+def test_too_many_skipped_updates_end_the_run_with_a_sentence_in_the_log_too(tmp_path, value):
     with (
-        pytest.raises(UserError, match=rf"step 2: generator/loss is {value}, .*learning_rate"),
+        pytest.raises(
+            UserError, match=rf"step 6: the updates of 6 steps in a row .*generator/loss is {value}.*learning_rate"
+        ),
         make_log(tmp_path) as log,
     ):
-        run(log, range(1, 5), value=lambda step: value)
-    assert lines(tmp_path) == []
-    assert f"UserError: step 2: generator/loss is {value}" in (tmp_path / "log.txt").read_text()
+        run(log, range(1, 9), value=lambda step: value, skipped=lambda step: step)
+    assert [(line["step"], line["generator/loss"], line["skipped"]) for line in lines(tmp_path)] == [
+        (2, None, 2),
+        (4, None, 4),
+    ]
+    text = (tmp_path / "log.txt").read_text()
+    assert "step 4: an update that was not finite was skipped, in 4 steps in a row so far" in text
+    assert "UserError: step 6" in text
 
 
-def test_every_metric_counts_before_a_checkpoint(tmp_path):
+def test_skipped_updates_are_told_only_where_there_are_some(tmp_path):
     with make_log(tmp_path) as log:
-        assert log.finite(1, {"a": jnp.float32(1), "b": 2}) == {"a": 1.0, "b": 2.0}
-        with pytest.raises(UserError, match="step 1: b is nan"):
-            log.finite(1, {"a": jnp.float32(1), "b": jnp.float32(jnp.nan)})
+        assert log.values(1, {"a": jnp.float32(1), "skipped": jnp.int32(0)}) == {"a": 1.0}
+        assert log.values(1, {"a": jnp.float32(1), "skipped": jnp.int32(4)}) == {"a": 1.0, "skipped": 4}
+        with pytest.raises(UserError, match="step 1: the updates of 5 steps"):
+            log.values(1, {"skipped": jnp.int32(5)})
 
 
 def test_words_go_to_the_eye_and_with_the_time_to_the_log(tmp_path, capsys):
@@ -115,4 +124,4 @@ def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):
     with pytest.raises(UserError, match="log.txt cannot be written"), make_log(tmp_path) as log:
         log.say("hello")
     with pytest.raises(UserError, match="diverged"), make_log(tmp_path) as log:  # what went wrong first counts
-        log.finite(1, {"loss": jnp.float32(jnp.nan)})
+        log.values(1, {"skipped": jnp.int32(5)})

@@ -1,0 +1,86 @@
+"""Collectives, loops and traffic read from the text of compiled programs, stored and freshly compiled."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from gan_jax import hlo
+from gan_jax.collectives import by_kind, find
+from gan_jax.engine import sharding
+
+DATA = Path(__file__).parent / "data" / "hlo"
+# As the TPU compiler writes it: tiles, memories, no length beside a loop, comments with "=" in long tuples.
+TPU = (DATA / "tpu.txt").read_text()
+# As the GPU compiler writes it: halves of asynchronous collectives, lengths of loops, groups by iota.
+GPU = (DATA / "gpu.txt").read_text()
+
+
+def collectives(text, devices=8):
+    return find(hlo.parse(text), devices)
+
+
+def test_a_loop_on_a_tpu_is_as_long_as_its_condition_says():
+    one, many = sorted(collectives(TPU), key=lambda c: c.times)
+    assert (many.times, many.group, many.bytes) == (5, 4, 4 * 300 * 64)
+    assert (one.times, one.group, one.bytes) == (1, 8, 4 * 10 + 4 * 3 * 3 * 32 + 2 * 32)
+    assert hlo.parse(TPU).loops == [5]
+
+
+def test_halves_of_collectives_on_a_gpu_count_once():
+    assert by_kind(collectives(GPU)) == {
+        "all-gather": {"count": 3, "bytes": 3 * 4 * 128},
+        "reduce-scatter": {"count": 1, "bytes": 4 * 64},
+        "all-reduce": {"count": 1, "bytes": 4 * 64},
+        "collective-permute": {"count": 1, "bytes": 4 * 64},
+    }
+    groups = {c.kind: c.group for c in collectives(GPU)}
+    assert groups == {"all-gather": 8, "reduce-scatter": 4, "all-reduce": 8, "collective-permute": 8}
+
+
+def test_a_loop_of_unknown_length_is_told():
+    program = hlo.parse(GPU.replace('{"known_trip_count":{"n":"3"}}', "{}"))
+    assert program.loops == [None]
+    assert by_kind(find(program, 8))["all-gather"]["count"] == 1
+
+
+def test_traffic_pads_tiles_and_leaves_out_the_chip_s_own_memory():
+    """In the loop the sum reads and writes 304 x 128 floats, the counter its tile; outside, 32 floats in their tiles."""
+    assert hlo.traffic(hlo.parse(TPU)) == 5 * (2 * 4 * 304 * 128 + 3 * 4) + 4 * 3 * 3 * 128
+
+
+def test_sizes():
+    assert hlo.size("(f32[2,3]{1,0}, /*index=1*/s4[3]{0}, pred[], token[])") == 24 + 2 + 1
+    assert hlo.elements("((f32[2]{0}, s32[]), (f32[4]{0:T(8,128)}, s32[]), u32[])")[1] == "(f32[4]{0:T(8,128)}, s32[])"
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Three rounds of: each device multiplies its rows, all devices add theirs up."""
+    mesh = sharding.data_mesh(4)
+    rows, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
+
+    def fn(x, w):
+        def body(w, _):
+            return jax.lax.with_sharding_constraint(w + (x.T @ (x @ w)), whole), ()
+
+        return jax.lax.scan(body, w, length=3)[0]
+
+    x = jax.ShapeDtypeStruct((16, 32), jnp.float32, sharding=rows)
+    w = jax.ShapeDtypeStruct((32, 8), jnp.float32, sharding=whole)
+    return jax.jit(fn).lower(x, w).compile()
+
+
+def test_what_the_compiler_writes_today(compiled):
+    program = hlo.parse(compiled.as_text())
+    assert by_kind(find(program, 4)) == {"all-reduce": {"count": 3, "bytes": 3 * 4 * 32 * 8}}
+    assert {c.group for c in find(program, 4)} == {4}
+    assert program.loops == [3]
+
+
+def test_traffic_of_a_fresh_program_is_what_it_cannot_do_without_or_some_more(compiled):
+    """Each round reads the rows twice and the matrix once at least, and writes the matrix."""
+    least = 3 * 4 * (2 * 4 * 32 + 2 * 32 * 8)
+    assert least < hlo.traffic(hlo.parse(compiled.as_text())) < 8 * least
