@@ -35,7 +35,7 @@ for ((tenth = 0; tenth < ${!seconds:-0} * 10 + 2; tenth++)); do sleep 0.1; done
 exit "${!code:-0}"
 """
 RECORDER = """#!/usr/bin/env bash
-printf '%s\\0' "$(basename "$0")" "$@" >>"$NOTES/calls"; printf '\\n\\0' >>"$NOTES/calls"
+printf '%s\\0' "$(basename "$0")" "$@" $'\\n' >>"$NOTES/calls" # in one write, as two may record at once
 exit "${CODE:-0}"
 """
 
