@@ -15,6 +15,7 @@ from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import Recipe, load
 from gan_jax.errors import ConfigError
 from gan_jax.metrics import catalogue, direct
+from gan_jax.metrics.extractors import lpips
 from gan_jax.metrics.extractors.catalogue import open_extractor
 from gan_jax.metrics.features import Batch, FeatureSet, Judge, one_pass
 from gan_jax.metrics.frechet import bias_warning
@@ -64,11 +65,17 @@ class Evaluation:
             raise ConfigError(f"config.evaluate.labels is {section.labels!r}: expected one of {', '.join(LABELS)}")
         self._real = _real_images(config, source)
         self._empirical = section.labels == "empirical" or bool(self._real.source.label_dim)
+        # Images with several labels have no class that a metric could ask for.
+        self._classes = 0 if self._real.source.label_dim else config.data.num_classes
         self._direct = {word: direct.METRICS[word] for word in section.metrics if word in direct.METRICS}
         for word, metric in self._direct.items():
             metric.check(word, self._generator({}, sampler), self._real)
-        self._panels = self._open_panels(NamedSharding(mesh, PartitionSpec()))
-        self._distance = self._open_lpips() if any(metric.lpips for metric in self._direct.values()) else None
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        self._panels = self._open_panels(everywhere)
+        self._lpips = lpips.load(section.weights) if any(metric.lpips for metric in self._direct.values()) else None
+        self._distance = self._lpips and functools.partial(
+            jax.jit(lpips.distance, out_shardings=everywhere), self._lpips.variables
+        )
         self._exact_sampler = sampler
         if config.precision.compute != "float32" and any(metric.exact for metric in self._direct.values()):
             exact = ConfigDict(config)
@@ -112,7 +119,9 @@ class Evaluation:
                 direct.Scene(seen_by, self._real, section.samples, self._settings, seed, self._distance)
             )
             scores |= found
-            protocol |= dict.fromkeys(found, common | self._real.description | self._chosen(metric.settings))
+            network = {"weights_sha256": self._lpips.sha256} if metric.lpips else {}
+            known = common | network | self._real.description | self._chosen(metric.settings)
+            protocol |= dict.fromkeys(found, known)
         head = {"step": int(current.step), "images": int(current.images), "samples": section.samples, "seed": seed}
 
         def finish() -> Record:
@@ -164,7 +173,7 @@ class Evaluation:
     def _open_panels(self, everywhere: NamedSharding) -> list[Panel]:
         config = self._config
         words = [word for word in config.evaluate.metrics if word not in self._direct]
-        requests = [catalogue.request(word, config.data.num_classes) for word in words]
+        requests = [catalogue.request(word, self._classes) for word in words]
         panels = []
         for name in dict.fromkeys(request.extractor for request in requests):
             here = tuple(request for request in requests if request.extractor == name)
@@ -184,13 +193,6 @@ class Evaluation:
             panels.append(Panel(name, here, outputs, judge(here), judge(looking) if looking else None))
         return panels
 
-    def _open_lpips(self) -> direct.Distance:
-        from gan_jax.metrics.extractors import lpips
-
-        network = lpips.load(self._config.evaluate.weights)
-        everywhere = NamedSharding(self._spread.mesh, PartitionSpec())
-        return functools.partial(jax.jit(lpips.distance, out_shardings=everywhere), network.variables)
-
     def _generator(self, variables: Tree, sampler: Sampler) -> Generator:
         """The generator as metrics see it."""
         data, styles = self._config.data, self._recipe.styles
@@ -203,14 +205,14 @@ class Evaluation:
                 done += count
 
         return Generator(
-            labels=self._labels,
+            labels=lambda count: self._labels(count, sampler.seed),
             images=images,
             latents=lambda count, first=0: sampler.latents(count, first),
             prior=sampler.prior,
             synthesize=functools.partial(sampler.floats, settled),
             map=styles and functools.partial(sampler.map, settled),
             synthesize_ws=styles and functools.partial(sampler.floats_of_ws, settled),
-            num_classes=data.num_classes,
+            num_classes=self._classes,
             batch=sampler.batch,
             place=self._place,
             fetch=sharding.fetch,
@@ -219,12 +221,12 @@ class Evaluation:
     def _place(self, array: np.ndarray) -> jax.Array:
         return sharding.spread(array, self._spread)
 
-    def _labels(self, count: int) -> np.ndarray:
+    def _labels(self, count: int, seed: int) -> np.ndarray:
         """Labels of so many generated images: classes in turn, or those of real images drawn with replacement."""
         data = self._config.data
         if not self._empirical:
             return as_labels(np.arange(count, dtype=np.int32) % max(data.num_classes, 1), data)
-        drawn = np.random.RandomState(self._config.evaluate.seed).randint(0, self._real.count, count)
+        drawn = np.random.RandomState(seed).randint(0, self._real.count, count)
         labels = self._real.labels[drawn]
         return labels if labels.ndim == 2 else as_labels(labels, data)
 

@@ -120,6 +120,11 @@ class Sampler:
         other._options = self._checked(self.recipe, changed)
         return other
 
+    @property
+    def seed(self) -> int:
+        """Of the latents."""
+        return self._options.seed
+
     def settle(self, variables: Tree, data: ConfigDict) -> Tree:
         """The variables with standing statistics, if the options ask for them (Brock et al. 2019, appendix C).
 

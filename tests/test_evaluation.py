@@ -160,3 +160,16 @@ def test_images_are_what_the_evaluation_saw(tmp_path):
     every = generator.to_host(generator.labels(30))
     np.testing.assert_array_equal(evaluation.images(current, None, 0, [29, 3]), every[[29, 3]])
     assert jax.device_count() == 4
+
+
+def test_empirical_labels_come_of_the_seed_of_the_evaluation(tmp_path):
+    evaluations = [
+        evaluation_of(config_of(tmp_path, "evaluate.labels=empirical", f"evaluate.seed={seed}")) for seed in (0, 3)
+    ]
+    (first, other, again), (asked, _, _) = (
+        [evaluation._generator_of(current, None, seed).labels(50) for seed in (3, 0, 3)]
+        for evaluation, current in evaluations
+    )
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, asked)  # whatever the config's seed
+    assert (first != other).any()

@@ -8,13 +8,15 @@ from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
 from gan_jax.evaluation import Evaluation
+from gan_jax.metrics.extractors import lpips
 from gan_jax.sampling import Options, Sampler
 
 
 @pytest.fixture(autouse=True)
 def plain_distance(monkeypatch):
     """In place of LPIPS, whose weights are not here: the mean squared difference."""
-    monkeypatch.setattr(Evaluation, "_open_lpips", lambda _: lambda a, b: jnp.square(a - b).mean((1, 2, 3)))
+    monkeypatch.setattr(lpips, "load", lambda folder: lpips.Lpips("00ff", {}))
+    monkeypatch.setattr(lpips, "distance", lambda variables, a, b: jnp.square(a - b).mean((1, 2, 3)))
 
 
 def record_of(name, tmp_path, *overrides, devices=1):
@@ -37,6 +39,7 @@ def test_path_lengths_and_diversity_do_not_depend_on_devices(tmp_path):
         # A step of 1e-4 leaves few digits of a difference of float32 images.
         assert spread[name] == pytest.approx(alone[name], rel=0.05 if name.startswith("ppl") else 1e-4), name
     assert alone["protocol"]["ppl_w"]["path_pairs"] == 10
+    assert alone["protocol"]["ppl_w"]["weights_sha256"] == "00ff"
 
 
 def test_classification_accuracies_of_an_untrained_generator(tmp_path):

@@ -75,7 +75,7 @@ class Metric:
 
 def _fid_per_class(pair: Pair) -> Scores:
     """Of each class as many images from both sides: the first ones of the side that has more."""
-    (real, fake), (real_labels, fake_labels) = pair.rows, (pair.real.labels, pair.fake.labels)
+    (real, fake), (real_labels, fake_labels) = pair.rows, (pair.real.classes, pair.fake.classes)
     kept: tuple[list[int], list[int]] = ([], [])
     for number in np.unique(real_labels):
         places = [np.flatnonzero(labels == number) for labels in (real_labels, fake_labels)]
@@ -136,7 +136,7 @@ def _nearest(pair: Pair) -> Scores:
 
 def _recognised(pair: Pair) -> Scores:
     def share(features: FeatureSet) -> float:
-        return float((features.rows[pair.output].argmax(axis=1) == features.labels).mean())
+        return float((features.rows[pair.output].argmax(axis=1) == features.classes).mean())
 
     return {"recognised": share(pair.fake), "recognised_real": share(pair.real)}
 

@@ -109,11 +109,12 @@ def _cas(scene: Scene) -> Scores:
     images, labels = scene.real.examples()
     held_out = np.arange(len(images)) % HELD_OUT == 0
     asked = generator.labels(scene.count)
+    classes = asked.argmax(axis=1) if asked.ndim == 2 else asked
     how = classifier.usual(settings.classifier, settings.classifier_steps, scene.seed)
     return classification.cas(
         (images[~held_out], labels[~held_out]),
         (images[held_out], labels[held_out]),
-        (generator.to_host(asked), asked),
+        (generator.to_host(asked), classes),
         how,
     )
 

@@ -36,6 +36,11 @@ class FeatureSet:
     rows: Mapping[str, np.ndarray]
     labels: np.ndarray
 
+    @property
+    def classes(self) -> np.ndarray:
+        """The class numbers int32 [n] of images that have one class each."""
+        return self.labels.argmax(axis=1) if self.labels.ndim == 2 else self.labels
+
 
 class Judge:
     """An extractor on the devices, and which of its outputs are wanted.

@@ -17,11 +17,11 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from gan_jax.data import whole
 from gan_jax.errors import UserError, explained
 from gan_jax.metrics.features import Batch, FeatureSet, Judge, one_pass
 from gan_jax.metrics.moments import Moments
 
-FOLDER = "~/.cache/gan_jax/references"
 FORMAT = 1
 
 Description = dict[str, Any]
@@ -40,7 +40,7 @@ class References:
         self,
         data: Description,
         batches: Callable[[], Iterable[Batch]],
-        folder: str | Path = FOLDER,
+        folder: str | Path,
     ):
         self.data, self._batches = data, batches
         self._first = jax.process_index() == 0
@@ -110,12 +110,12 @@ def write(path: Path, description: Description, arrays: dict[str, np.ndarray]) -
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_suffix(f".{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, description=np.array(_as_text(description)), **arrays)
-        partial.replace(path)
+        with whole.partial(path) as local:
+            with local.open("wb") as file:
+                np.savez(file, description=np.array(_as_text(description)), **arrays)
+            whole.put(local, path)
 
 
 def read(path: Path, expected: Description) -> dict[str, np.ndarray]:

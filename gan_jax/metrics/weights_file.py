@@ -6,8 +6,6 @@ from pathlib import Path
 
 from gan_jax.errors import ConfigError, UserError, explained
 
-FOLDER = "~/.cache/gan_jax/weights"
-
 
 @dataclasses.dataclass(frozen=True)
 class WeightsFile:

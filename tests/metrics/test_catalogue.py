@@ -38,6 +38,8 @@ def test_recognised_is_the_share_of_right_answers_on_both_sides():
     logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     fake, real = (FeatureSet({}, {"x": logits}, np.array(labels)) for labels in ([0, 1, 1, 1], [0, 1, 2, 0]))
     assert scores("recognised", fake, real) == {"recognised": 0.5, "recognised_real": 1.0}
+    one_hot = FeatureSet({}, {"x": logits}, np.eye(3, dtype=np.float32)[[0, 1, 1, 1]])  # of a model of vectors
+    assert scores("recognised", one_hot, real) == scores("recognised", fake, real)
 
 
 def test_copies_of_real_images_are_found():
