@@ -58,7 +58,7 @@ class Evaluation:
         section = config.evaluate
         self._config, self._recipe, self._sampler = config, recipe, sampler
         self._settings = Settings.of(section.settings)
-        self._spread = NamedSharding(mesh, PartitionSpec("data"))
+        self._spread = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         if unknown := sorted({w for w in section.metrics if w.partition(":")[0] not in NAMES}):
             raise ConfigError(f"config.evaluate.metrics names {unknown}: expected some of {', '.join(NAMES)}")
         if section.labels not in LABELS:

@@ -61,8 +61,7 @@ class Run:
         self.checkpoint_every = self._duration("train.checkpoint_every", schedule.steps_in)
         at_end = not config.evaluate.every
         self.evaluate_every = self.total_steps if at_end else self._duration("evaluate.every", schedule.steps_in)
-        processes = (jax.process_index(), jax.process_count())
-        self._pipeline = Pipeline(source, config.data, seed=config.seed, process=processes)
+        self._pipeline = Pipeline(source, config.data, seed=config.seed, share=sharding.share(mesh))
         self._workers = number_of_workers(self._pipeline, config.data.workers)
         source.load()
         self._check_damage(source.damaged)
@@ -107,6 +106,7 @@ class Run:
         Raises:
             UserError: more images are damaged than `config.data.damaged_limit`, or no batch comes.
         """
+        self._stage = None  # that of the state with which the steps begin
         workers = Workers(self._pipeline, self._workers) if self._workers else None
         reader = workers or self._pipeline
         known: set[int] = set()

@@ -58,18 +58,18 @@ class Sampler:
 
     Args:
         recipe: the GAN.
-        mesh: the batch is split over its data axis.
+        mesh: the batch is split over all its devices.
         batch: images per call at most, and in each accumulation of standing statistics; rounded up to a multiple of
-            the data axis.
+            the devices.
     """
 
     def __init__(self, recipe: Recipe, mesh: Mesh, batch: int, options: Options):
         if options.standing and recipe.standing is None:
             raise ConfigError("standing statistics were asked for, but this recipe's networks keep none")
-        self._devices = mesh.shape["data"]
+        self._devices = mesh.size
         self.batch = self._rounded_up(batch)
         self.recipe, self._options = recipe, self._checked(recipe, options)
-        self._spread = NamedSharding(mesh, PartitionSpec("data"))
+        self._spread = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         # Truncation and seed are arguments of what is compiled, so that several of them share it.
         others = {"form": options.form}
 

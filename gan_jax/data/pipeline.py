@@ -21,20 +21,20 @@ class Pipeline:
         source: where the examples come from.
         section: the config's `data`, of which this reads `labels`, `num_classes`, `flip` and `random_crop`.
         seed: chooses the order, the flips and the crops.
-        process: (index, count) of this process among those that share every batch.
+        share: (index, count) of the part of every batch that this process reads.
 
     Raises:
         ConfigError: `labels` does not fit the source, or `random_crop` its images.
     """
 
-    def __init__(self, source: Source, section: Mapping, *, seed: int, process: tuple[int, int] = (0, 1)):
+    def __init__(self, source: Source, section: Mapping, *, seed: int, share: tuple[int, int] = (0, 1)):
         _check(source, section)
         self.source = source
         self._seed = seed
         self._flip, self._shift = section["flip"], section["random_crop"]
         self._conditional = bool(section["num_classes"]) and not source.label_dim
         self._one_hot = section["labels"] == "vector" and not source.label_dim
-        self._process = process
+        self._share = share
 
     @property
     def damaged(self) -> dict[int, str]:
@@ -53,15 +53,15 @@ class Pipeline:
 
         Args:
             position: number of the first example, counted from the start of training.
-            shape: (repeat, microbatch, batch) over all processes, filled in C order.
+            shape: (repeat, microbatch, batch) of the whole batch, filled in C order.
 
         Returns:
             `{"image": uint8 [repeat, microbatch, share, H, W, C], "label": int32 [repeat, microbatch, share]}`, where
-            share is this process's contiguous part of the last axis, batch / number of processes. With label vectors
+            share is this process's contiguous part of the last axis. With label vectors
             the label is float32 [repeat, microbatch, share, num_classes].
 
         Raises:
-            ConfigError: the batch does not divide among the processes.
+            ConfigError: the batch does not divide into the parts that processes read.
             UserError: so many examples are damaged that none could take their place, or one has no label and the model
                 needs it.
         """
@@ -73,22 +73,25 @@ class Pipeline:
         """Which part of a batch is this process's.
 
         Raises:
-            ConfigError: the batch does not divide among the processes.
+            ConfigError: the batch does not divide into the parts that processes read.
         """
-        process, processes = self._process
-        if batch % processes:
-            raise ConfigError(f"a batch of {batch} images does not divide among {processes} processes")
-        return slice(process * batch // processes, (process + 1) * batch // processes)
+        index, count = self._share
+        if batch % count:
+            raise ConfigError(f"a batch of {batch} images does not divide among {count} processes")
+        return slice(index * batch // count, (index + 1) * batch // count)
+
+    def own(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape of this process's part of a batch."""
+        share = self.share(shape[-1])
+        return (*shape[:2], share.stop - share.start)
 
     def like(self, shape: tuple[int, int, int]) -> Batch:
-        """Zeros of the shapes and dtypes that `read` returns, which take no memory and read nothing."""
-        share = self.share(shape[-1])
-        lead = (*shape[:2], share.stop - share.start)
+        """Zeros like the examples of a batch of this shape, which take no memory and read nothing."""
         vector = (self.source.num_classes,) if self._one_hot or self.source.label_dim else ()
         label = np.zeros((), np.float32 if vector else np.int32)
         return {
-            "image": np.broadcast_to(np.uint8(0), (*lead, *self.source.image_shape)),
-            "label": np.broadcast_to(label, (*lead, *vector)),
+            "image": np.broadcast_to(np.uint8(0), (*shape, *self.source.image_shape)),
+            "label": np.broadcast_to(label, (*shape, *vector)),
         }
 
     def examples(self, positions: np.ndarray) -> Batch:

@@ -63,7 +63,8 @@ class Workers:
             self.close()
             self._pieces = iter(_pieces(self._pipeline, position, batch, self._count))
         self._next = (position + repeats * microbatches * batch, batch)
-        out = {leaf: np.empty(like.shape, like.dtype) for leaf, like in self._pipeline.like(shape).items()}
+        like = self._pipeline.like(self._pipeline.own(shape))
+        out = {leaf: np.empty(zeros.shape, zeros.dtype) for leaf, zeros in like.items()}
         rows = {leaf: values.reshape(-1, *values.shape[2:]) for leaf, values in out.items()}
         for row in range(repeats * microbatches):
             self._fill({leaf: values[row] for leaf, values in rows.items()})

@@ -19,9 +19,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
-from gan_jax.engine import durations
+from gan_jax.engine import durations, sharding
 from gan_jax.errors import ConfigError
 
 Tree = Any
@@ -131,16 +131,23 @@ class Out:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Net:
-    """A network with its variables, as a value: calling it returns the output and the advanced network."""
+    """A network with its variables, as a value: calling it returns the output and the advanced network.
+
+    Where a mesh is given, images that the network makes are split over it.
+    """
 
     variables: Mapping[str, Tree]
     module: nn.Module = dataclasses.field(metadata={"static": True})
+    mesh: Mesh | None = dataclasses.field(default=None, metadata={"static": True})
 
     def __call__(self, *args, advance: bool = True, **kwargs) -> tuple[Any, "Net"]:
         """Applies the module; with `advance=False` the returned network keeps its old statistics."""
         # Mutable in either case: flax's own BatchNorm writes its moments without asking whether it may.
         output, changed = self.module.apply(self.variables, *args, mutable=list(self.stats), **kwargs)
-        return output, Net({**self.variables, **changed}, self.module) if advance else self
+        # Latents split over the batch do not tell the partitioner that images are split by rows as well.
+        if self.mesh and "space" in self.mesh.axis_names:
+            output = sharding.split(output, self.mesh)
+        return output, dataclasses.replace(self, variables={**self.variables, **changed}) if advance else self
 
     @property
     def params(self) -> Tree:
@@ -153,7 +160,7 @@ class Net:
 
     def frozen(self) -> "Net":
         """The same network behind a stop-gradient."""
-        return Net(jax.lax.stop_gradient(self.variables), self.module)
+        return dataclasses.replace(self, variables=jax.lax.stop_gradient(self.variables))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,10 +182,10 @@ class View:
     images_per_step: int = 1
 
     def net(self, name: str) -> Net:
-        return Net({"params": self.params[name], **self.stats[name]}, self.modules[name])
+        return Net({"params": self.params[name], **self.stats[name]}, self.modules[name], self.mesh)
 
     def ema_net(self, name: str) -> Net:
-        return Net(self.ema[name], self.modules[name])
+        return Net(self.ema[name], self.modules[name], self.mesh)
 
     def at_present(self, number: Any) -> Any:
         """A number of the config at the images seen: itself, or where `{"start", "end", "until"}` has come to.
@@ -188,15 +195,15 @@ class View:
         return durations.at(number, self.images, self.images_per_step)
 
     def shard(self, x: Tree) -> Tree:
-        """Splits the first axis of every array over the data axis.
+        """Splits arrays over the devices: the first axis, and images [n, h, w, c] by rows where the mesh has the axis.
 
         Every array that is born inside a loss (latents, labels, masks) needs this: without it the partitioner
         runs the whole generator on every device.
         """
-        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec("data")))
+        return sharding.split(x, self.mesh)
 
     def normal(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """Standard normal float32 latents of `shape`, split over the data axis."""
+        """Standard normal float32 latents of `shape`, split over the devices."""
         return self.shard(jax.random.normal(key, shape))
 
     def generated_labels(self, key: jax.Array, real: jax.Array, num_classes: int, source: str) -> jax.Array:

@@ -1,10 +1,16 @@
 """The device mesh, where each part of the state lives, and host batches as global arrays.
 
-The config's `mesh` section has `axes` (names; "data" must be among them), `shape` (one size each; -1 takes what
-is left) and `rules`: `((regex, spec), ...)` on state paths such as "params/G/block_0/conv1/kernel" or
-"opt/generator/...". The first rule that matches counts; what none matches is replicated. A spec is a tuple of axis
-names and None, one per dimension, or "largest": the largest dimension that the data axis divides.
-`rules=((".*", "largest"),)` shards parameters, optimiser state and averages over the mesh (ZeRO).
+The config's `mesh` section has `axes`, `shape` (one size each; -1 takes what is left) and `rules`. The axes:
+
+    data    the images of a batch are split over it
+    shard   so they are over this one; and the state is too, where a rule says "largest"
+    space   the rows of every image are split over it, for images too large for one device
+
+`rules` are `((regex, spec), ...)` on state paths such as "params/G/block_0/conv1/kernel" or "opt/generator/...". The first
+rule that matches counts; what none matches is whole on every device. A spec is a tuple of axis names and None, one per
+dimension, or "largest": the largest dimension that the axis "shard" divides, or "data" where there is no "shard". So
+`rules=((".*", "largest"),)` splits parameters, optimiser state and averages (ZeRO, arXiv 1910.02054): over all devices
+on a mesh ("data",), over groups of 8 with a copy in each group on ("data", "shard") of shape (-1, 8).
 """
 
 import re
@@ -20,7 +26,7 @@ from gan_jax.errors import ConfigError
 
 Tree = Any
 Rules = tuple[tuple[str, Any], ...]
-STACKED = PartitionSpec(None, None, "data")
+AXES = ("data", "shard", "space")
 
 
 def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -29,14 +35,15 @@ def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
     Axes are of type Auto: the Explicit type rejects class-embedding gathers and minibatch-statistics reshapes.
 
     Raises:
-        ConfigError: the shape does not fit the number of devices, or there is no data axis.
+        ConfigError: the axes are none of `AXES`, or the shape does not fit the number of devices.
     """
     devices = jax.devices() if devices is None else list(devices)
     axes, shape = tuple(section.axes), list(section.shape)
     sensible = all(type(size) is int and (size > 0 or size == -1) for size in shape) and shape.count(-1) <= 1
-    if "data" not in axes or len(axes) != len(shape) or not sensible:
+    known = "data" in axes and set(axes) <= set(AXES) and len(set(axes)) == len(axes)
+    if not known or len(axes) != len(shape) or not sensible:
         raise ConfigError(
-            f'config.mesh has axes {axes} and shape {tuple(shape)}: expected as many sizes as axes, one axis "data", '
+            f'config.mesh has axes {axes} and shape {tuple(shape)}: expected "data" and maybe "shard" and "space", as many '
             "positive sizes, and -1 at most once"
         )
     if -1 in shape:
@@ -53,6 +60,38 @@ def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
 def data_mesh(devices: int) -> Mesh:
     """The first so many devices along the data axis, whatever the config says: for checks and counts."""
     return jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+
+
+def batch_axes(mesh: Mesh) -> tuple[str, ...]:
+    """The axes that a batch is split over."""
+    return tuple(name for name in mesh.axis_names if name != "space")
+
+
+def batch_parts(mesh: Mesh) -> int:
+    """Into how many parts a batch is split."""
+    return int(np.prod([mesh.shape[name] for name in batch_axes(mesh)]))
+
+
+def share(mesh: Mesh) -> tuple[int, int]:
+    """(index, count) of the part of every batch that this process reads.
+
+    Processes whose devices hold rows of the same images read the same part, and each hands its rows to its devices.
+
+    Raises:
+        ConfigError: the devices of two processes hold some images in common and others not.
+    """
+    sizes = [1 if name == "space" else mesh.shape[name] for name in mesh.axis_names]
+    parts = np.broadcast_to(np.arange(batch_parts(mesh)).reshape(sizes), mesh.devices.shape)
+    held: dict[int, set[int]] = {}
+    for device, part in zip(mesh.devices.flat, parts.flat, strict=True):
+        held.setdefault(device.process_index, set()).add(int(part))
+    shares = sorted({tuple(sorted(parts)) for parts in held.values()})
+    if sum(map(len, shares)) != batch_parts(mesh) or len(set(map(len, shares))) > 1:
+        raise ConfigError(
+            f"config.mesh.shape is {tuple(mesh.shape.values())} for the axes {mesh.axis_names}, which splits images between "
+            f"{len(held)} processes unevenly: the size of the axis space and the devices of a process must divide each other"
+        )
+    return shares.index(tuple(sorted(held[jax.process_index()]))), len(shares)
 
 
 def _check_rules(rules: Rules, mesh: Mesh) -> None:
@@ -76,12 +115,13 @@ def _spec(path: str, shape: tuple[int, ...], rules: Rules, mesh: Mesh) -> Partit
         if not re.fullmatch(pattern, path):
             continue
         if spec == "largest":
-            size = mesh.shape["data"]
+            name = "shard" if "shard" in mesh.axis_names else "data"
+            size = mesh.shape[name]
             fitting = [axis for axis, length in enumerate(shape) if length >= size and length % size == 0]
             if not fitting or size == 1:
                 return PartitionSpec()
             largest = max(fitting, key=lambda axis: shape[axis])
-            return PartitionSpec(*(["data" if axis == largest else None for axis in range(len(shape))]))
+            return PartitionSpec(*(name if axis == largest else None for axis in range(len(shape))))
         if len(spec) > len(shape):
             raise ConfigError(f"mesh rule {pattern!r}: {spec} has more entries than {path} of shape {shape}")
         for length, axis in zip(shape, spec, strict=False):
@@ -117,13 +157,39 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
 
 
+def split(x: Tree, mesh: Mesh) -> Tree:
+    """Constrains arrays born inside a step to be split over the mesh: the first axis, and images [n, h, w, c] by rows too."""
+
+    def one(array: jax.Array) -> jax.Array:
+        rows = _rows(array.shape, mesh)
+        return jax.lax.with_sharding_constraint(array, NamedSharding(mesh, PartitionSpec(batch_axes(mesh), *rows)))
+
+    return jax.tree.map(one, x)
+
+
+def _rows(shape: tuple[int, ...], mesh: Mesh) -> tuple[str, ...]:
+    """The axis for the second dimension of images [n, h, w, c]: none where they have too few rows, or are none."""
+    fits = "space" in mesh.axis_names and len(shape) == 4 and shape[1] % mesh.shape["space"] == 0
+    return ("space",) if fits else ()
+
+
+def stacked(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
+    """Of a leaf of a batch, [repeat, microbatch, batch, ...]."""
+    return NamedSharding(mesh, PartitionSpec(None, None, batch_axes(mesh), *_rows(shape[2:], mesh)))
+
+
 def put(batch: Tree, mesh: Mesh) -> Tree:
-    """This process's slices of a batch [repeat, microbatch, batch, ...] as global arrays split over the data axis."""
-    sharding = NamedSharding(mesh, STACKED)
-    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
+    """This process's part of a batch [repeat, microbatch, batch, ...] as global arrays, split over the mesh."""
+    _, shares = share(mesh)
+
+    def one(x: np.ndarray) -> jax.Array:
+        shape = (*x.shape[:2], x.shape[2] * shares, *x.shape[3:])
+        return jax.make_array_from_process_local_data(stacked(shape, mesh), x, shape)
+
+    return jax.tree.map(one, batch)
 
 
-def spread(array: np.ndarray, target: NamedSharding) -> jax.Array:
+def spread(array: np.ndarray, target: jax.sharding.Sharding) -> jax.Array:
     """A host array that every process has, as a global array in the given sharding."""
     if jax.process_count() == 1:
         return jax.device_put(array, target)
@@ -137,13 +203,13 @@ def fetch(array: jax.Array) -> np.ndarray:
 
 def check_batch(batch: int, microbatches: int, mesh: Mesh) -> None:
     """Raises ConfigError unless a batch divides into microbatches, and those over the devices."""
-    devices = mesh.shape["data"]
+    parts = batch_parts(mesh)
     if batch % microbatches:
         raise ConfigError(
             f"config.train.batch_size is {batch}, which config.train.microbatches = {microbatches} does not divide"
         )
-    if batch // microbatches % devices:
+    if batch // microbatches % parts:
         raise ConfigError(
-            f"config.train.batch_size is {batch} in {microbatches} microbatches of {batch // microbatches} images, "
-            f"which {devices} devices along the data axis do not divide: change the batch size or config.mesh.shape"
+            f"config.train.batch_size is {batch} in {microbatches} microbatches of {batch // microbatches} images, which "
+            f"do not divide over {parts} devices ({', '.join(batch_axes(mesh))}): change the batch size or config.mesh.shape"
         )

@@ -92,13 +92,10 @@ def lower_step(
 
 
 def abstract_batch(example: Tree, mesh: Mesh) -> Tree:
-    """Shapes and shardings of the global batch whose slice on this process looks like `example`."""
-    spread = NamedSharding(mesh, sharding.STACKED)
-
-    def global_shape(x):
-        return (*x.shape[:2], x.shape[2] * jax.process_count(), *x.shape[3:])
-
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(global_shape(x), x.dtype, sharding=spread), example)
+    """Shapes and shardings of a global batch that looks like `example`."""
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding.stacked(x.shape, mesh)), example
+    )
 
 
 def enter_stage(recipe: Recipe, stage: int, target: State) -> Callable[[State], State]:
@@ -126,7 +123,7 @@ def _phase_update(
     def update(state: State, inputs: tuple[jax.Array, Tree]) -> tuple[State, Metrics]:
         key, slices = inputs
         microbatches = jax.tree.leaves(slices)[0].shape[0]
-        params = sharding.replicate(state.params, mesh)
+        params, stats = sharding.replicate((state.params, state.stats), mesh)
         fixed = freezing.fixed(players, params)
 
         def accumulate(carry, inputs):
@@ -144,7 +141,7 @@ def _phase_update(
 
         zeros = {name: jax.tree.map(jnp.zeros_like, {n: params[n] for n in p.networks}) for name, p in players.items()}
         (total, stats, aux), metrics = _loop(
-            accumulate, (zeros, state.stats, state.aux), (_keys(key, microbatches), slices), unroll
+            accumulate, (zeros, stats, state.aux), (_keys(key, microbatches), slices), unroll
         )
         params, opt = dict(state.params), dict(state.opt)
         for name, player in players.items():

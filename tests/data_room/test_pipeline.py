@@ -18,9 +18,9 @@ SOURCE = ArraySource("numbers", IMAGES, np.arange(COUNT), [str(number) for numbe
 PLAIN = np.tile(np.arange(0, 240, 30, dtype=np.uint8)[None, None, :, None], (6, 8, 1, 1))  # brighter to the right
 
 
-def pipeline(source=SOURCE, seed=0, process=(0, 1), **section):
+def pipeline(source=SOURCE, seed=0, share=(0, 1), **section):
     plain = {"labels": "index", "num_classes": 0, "flip": False, "random_crop": 0}
-    return Pipeline(source, {**plain, **section}, seed=seed, process=process)
+    return Pipeline(source, {**plain, **section}, seed=seed, share=share)
 
 
 def stream(start, count, **options):
@@ -77,7 +77,7 @@ def test_processes_read_the_parts_of_one_batch(processes):
     shape = (2, 1, 8)
     whole = pipeline(seed=5, flip=True, labels="vector").read(33, shape)
     parts = [
-        pipeline(seed=5, flip=True, labels="vector", process=(i, processes)).read(33, shape) for i in range(processes)
+        pipeline(seed=5, flip=True, labels="vector", share=(i, processes)).read(33, shape) for i in range(processes)
     ]
     for leaf in ("image", "label"):
         np.testing.assert_array_equal(np.concatenate([part[leaf] for part in parts], axis=2), whole[leaf])
@@ -85,7 +85,7 @@ def test_processes_read_the_parts_of_one_batch(processes):
 
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match="batch of 8 images does not divide among 3 processes"):
-        pipeline(process=(0, 3)).read(0, (1, 1, 8))
+        pipeline(share=(0, 3)).read(0, (1, 1, 8))
 
 
 def test_flips_mirror_half_of_the_images_anew_in_every_epoch():

@@ -52,7 +52,7 @@ def test_workers_read_the_batches_of_the_pipeline_in_order_and_start_anew_after_
 
 
 def test_the_workers_of_a_process_read_its_share(monkeypatch):
-    half = pipeline(process=(1, 2))
+    half = pipeline(share=(1, 2))
     workers = Workers(half, 1)
     assert_equal(workers.read(10, (2, 1, 20)), half.read(10, (2, 1, 20)))
     workers.close()
