@@ -17,6 +17,7 @@ from ml_collections import ConfigDict, config_dict
 
 from gan_jax.errors import ConfigError, explained
 from gan_jax.metrics.settings import Settings
+from gan_jax.report import watch
 
 SECTIONS = (
     "recipe",
@@ -54,7 +55,7 @@ SMALLEST = {
 LABELS = ("index", "vector")
 # What may differ when a workdir is taken up again.
 FREE_ON_RESUME = (
-    *("mesh.", "report.", "evaluate."),
+    *("mesh.", "report.", "evaluate.", "train.collapse."),
     *(f"train.{name}" for name in ("length", "checkpoint_every", "keep", "max_skipped", "unroll", "compilation_cache")),
     *(f"data.{name}" for name in ("workers", "memory", "timeout", "damaged_limit")),
 )
@@ -128,6 +129,7 @@ def base() -> ConfigDict:
                 "checkpoint_every": "1000 steps",
                 "keep": 3,
                 "max_skipped": 25,
+                "collapse": dataclasses.asdict(watch.Settings()),
                 "compilation_cache": "~/.cache/gan_jax",
             },
             "report": {
@@ -136,6 +138,7 @@ def base() -> ConfigDict:
                 "rows": 10,
                 "columns": 10,
                 "tensorboard": True,
+                "profile": "",
             },
             "evaluate": {
                 "metrics": (),

@@ -7,13 +7,14 @@ from ml_collections import ConfigDict
 from gan_jax import cluster
 from gan_jax.engine import state
 from gan_jax.report.grid import save_grid
+from gan_jax.report.watch import diversity
 from gan_jax.sampling import Sampler, as_labels, labels_by_row
 
 
-def picture(config: ConfigDict, sampler: Sampler, current: state.State, workdir: Path) -> None:
+def picture(config: ConfigDict, sampler: Sampler, current: state.State, workdir: Path) -> float:
     """Writes a grid, one class per row, to samples/IMAGES.png; from the averaged weights where the recipe averages.
 
-    All processes draw, the first one writes.
+    All processes draw, the first one writes. Returns the diversity of the images (`report.watch.diversity`).
     """
     rows, columns = config.report.rows, config.report.columns
     shown = tuple(range(min(rows, config.data.num_classes)))
@@ -23,3 +24,4 @@ def picture(config: ConfigDict, sampler: Sampler, current: state.State, workdir:
     if cluster.is_first():
         path = workdir / "samples" / f"{int(current.images):010d}.png"
         save_grid(path, images, columns, [str(number) for number in shown] or None)
+    return diversity(images)

@@ -14,12 +14,18 @@ from gan_jax.data.source import open_source
 from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
+from gan_jax.engine.spectrum import largest_singular_values
 from gan_jax.engine.transfer import born_with
 from gan_jax.evaluation import Evaluation
 from gan_jax.pictures import picture
 from gan_jax.report import atomic
+from gan_jax.report.clock import Clock
+from gan_jax.report.goodput import Ledger
 from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
+from gan_jax.report.profile import Profile, chosen_steps
+from gan_jax.report.watch import Settings, Watch
+from gan_jax.rollback import Collapse, Collapses
 from gan_jax.run import Run, fit_to_data
 from gan_jax.sampling import Options, Sampler
 from gan_jax.scoring import Scoring
@@ -28,7 +34,13 @@ from gan_jax.stopping import stop_requests
 DONE, STOPPED = 0, 42
 
 
-def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init: Path | None = None) -> int:
+def train(
+    config: ConfigDict,
+    workdir: Path,
+    accept_changes: bool = False,
+    init: Path | None = None,
+    since: float | None = None,
+) -> int:
     """Trains until `config.train.length`, from the newest checkpoint of the workdir if there is one.
 
     Several processes that have joined (`cluster.join`) train as one; the first of them writes.
@@ -36,6 +48,7 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     Args:
         accept_changes: go on with the workdir although its config differs.
         init: a workdir whose networks a new run begins with.
+        since: moment (`time.monotonic`) from which the time of this attempt counts; now unless told.
 
     Returns:
         The exit code: 0 when training is complete, 42 when it was asked to stop (SIGTERM, Ctrl-C) and has saved.
@@ -43,6 +56,7 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     Raises:
         UserError: of class ConfigError if arguments, config or data cannot be used; nothing is overwritten then.
     """
+    clock = Clock(since)
     source = open_source(config.data)
     config = fit_to_data(config, source)
     workdirs.check(workdir, config, accept_changes)
@@ -53,64 +67,104 @@ def train(config: ConfigDict, workdir: Path, accept_changes: bool = False, init:
     sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
     evaluation = Evaluation(config, recipe, mesh, sampler, source) if config.evaluate.metrics else None
     keep_compilations(config.train.compilation_cache)
+    collapses = Collapses(workdir, Settings(**config.train.collapse))
+    while True:
+        try:
+            return _attempt(run, workdir, sampler, evaluation, collapses, clock, init)
+        except Collapse as collapse:
+            clock = Clock()
+            if cluster.is_first():
+                print(collapse, file=sys.stderr)
+
+
+def _attempt(
+    run: Run,
+    workdir: Path,
+    sampler: Sampler,
+    evaluation: Evaluation | None,
+    collapses: Collapses,
+    clock: Clock,
+    init: Path | None,
+) -> int:
+    """Trains from the newest checkpoint on, to the end, or until it is asked to stop, or until training collapses."""
+    config, seed = run.config, collapses.seed(run.config.seed)
+    profiled = chosen_steps(config.report.profile, run.total_steps)
+    watch = Watch(config.train.collapse, run.total_steps // run.log_every)
     current, first = workdirs.resume(workdir, run.target) or (None, 0)  # what does not fit is told before compiling
     if init and current is None:
         current = _begun_with(init, run)
     if cluster.is_first():
-        print(f"compiling the training step for {mesh.size} x {mesh.devices.flat[0].device_kind}", file=sys.stderr)
-    run.compile_ahead(first)
-    if current is None:
-        current = state.born(recipe, run.target, config.seed)
+        kind = run.mesh.devices.flat[0].device_kind
+        print(f"compiling the training step for {run.mesh.size} x {kind}", file=sys.stderr)
+    with clock("compile"):
+        run.compile_ahead(first)
+        current = state.born(run.recipe, run.target, seed) if current is None else state.with_seed(current, seed)
     if cluster.is_first():
         workdirs.record(workdir, config)  # nothing was written before: a mistake leaves no trace
         if init and (notice := workdirs.notice(init)):
             atomic.replace(workdir / workdirs.NOTICE, notice.encode())
 
-    tensorboard, patience = config.report.tensorboard, config.train.max_skipped
+    settings = (run.log_every, config.report.tensorboard, config.train.max_skipped)
+    ledger, done = Ledger(workdir, first, clock), first
     with (
         stop_requests() as stop,
         Checkpoints(workdir, config.train.keep) as checkpoints,
-        TrainingLog(workdir, first, run.total_steps, run.log_every, tensorboard, patience, cluster.is_first()) as log,
+        TrainingLog(workdir, first, run.total_steps, *settings, cluster.is_first(), ledger, watch) as log,
+        Profile(workdir, profiled, first, log.say) as profile,
         closing(Scoring(evaluation, workdir, config.evaluate)) as scoring,
         closing(run.work(first)) as works,
     ):
         if first == 0:
-            picture(config, sampler, current, workdir)
-            if config.evaluate.at_start:
-                scoring.begin(current, log, checkpoints)
+            with clock("evaluate"):
+                picture(config, sampler, current, workdir)
+                if config.evaluate.at_start:
+                    scoring.begin(current, log, checkpoints)
         log.start(int(current.images))
-        for work in works:
+        for work in clock.each("input", works):
             for sentence in work.damaged:
                 log.say(f"{sentence}; the next whole image takes its place")
-            current = run.enter(current, work.stage)
-            current, metrics = run.compiled(work.stage, work.active)(current, work.batch)
+            with clock("compile"):  # if a stage begins
+                current = run.enter(current, work.stage)
+                step = clock.counted(run.compiled(work.stage, work.active))
+            current, metrics = profile.traced(step, work.step)(current, work.batch)
             done, last, stopping = work.step + 1, work.step + 1 == run.total_steps, stop()
+            if watch.active and done % run.log_every == 0:
+                metrics = {**metrics, **largest_singular_values(current.params)}
             log.step(done, work.images, metrics)
             checkpoints.check()
-            scoring.tell(log, checkpoints)
-            if last or done % run.samples_every == 0:
-                picture(config, sampler, current, workdir)
-                _report(workdir)
+            if alarm := log.alarm():
+                with clock("save"):
+                    log.say(collapses.meet(alarm, done, checkpoints))
+            with clock("evaluate"):
+                scoring.tell(log, checkpoints)
+                if last or done % run.samples_every == 0:
+                    log.add(diversity=picture(config, sampler, current, workdir))
+                    _report(workdir, log)
             scored = last or done % run.evaluate_every == 0
             if last or stopping or done % run.checkpoint_every == 0 or (scored and config.evaluate.best):
-                log.flush()
-                log.values(done, metrics)  # raises where training has diverged
-                checkpoints.save(current, done)
+                with clock("save"):
+                    log.flush()
+                    log.values(done, metrics)  # raises where training has diverged
+                    checkpoints.save(current, done)
             if scored:
-                scoring.begin(current, log, checkpoints)
-            if stopping and not last:
-                scoring.tell(log, checkpoints, wait=True)
-                checkpoints.wait()
-                log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
-                return STOPPED
-        scoring.tell(log, checkpoints, wait=True)
-        checkpoints.wait()
-        _report(workdir)
+                with clock("evaluate"):
+                    scoring.begin(current, log, checkpoints)
+            if stopping:
+                break
+        with clock("evaluate"):
+            scoring.tell(log, checkpoints, wait=True)
+        with clock("save"):
+            checkpoints.wait()
+        if done < run.total_steps:
+            log.say(f"stopped at step {done} of {run.total_steps}, saved; the same command goes on from there")
+            return STOPPED
+        _report(workdir, log)
         log.say(f"training is complete; pictures in {workdir / 'samples'}, everything in {workdir / 'report.html'}")
     return DONE
 
 
-def _report(workdir: Path) -> None:
+def _report(workdir: Path, log: TrainingLog) -> None:
+    log.flush()
     if cluster.is_first():
         write_report(workdir)
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from gan_jax.data.digits import digits
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, UserError
+from gan_jax.report import goodput
 from gan_jax.run import Run
 from gan_jax.train import train
 
@@ -56,7 +58,7 @@ def content(folder) -> dict:
 def trained(tmp_path_factory):
     """A complete run of two steps on four devices."""
     workdir = tmp_path_factory.mktemp("train") / "run"
-    assert train(config_of("evaluate.batch=100", "evaluate.standing=2"), workdir) == 0
+    assert train(config_of("evaluate.batch=100", "evaluate.standing=2", "report.profile=0:1"), workdir) == 0
     return workdir
 
 
@@ -64,13 +66,14 @@ def test_a_run_writes_what_it_should(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
         *("config.json", "environment.json", "checkpoints", "metrics.jsonl"),
-        *("samples", "evaluations", "report.html", "log.txt"),
+        *("samples", "evaluations", "report.html", "log.txt", "goodput.json", "profile"),
     }
     assert sorted(os.listdir(trained / "samples")) == ["0000000000.png", "0000000032.png"]
     assert sorted(os.listdir(trained / "evaluations")) == ["0000000000.json", "0000000032.json"]
     assert os.listdir(trained / "checkpoints") == ["2"]
     assert [(line["step"], line["images"]) for line in metrics_of(trained)] == [(1, 16), (2, 32)]
     assert {"discriminator/loss", "generator/loss", "images_per_second", "time"} <= metrics_of(trained)[0].keys()
+    assert os.listdir(trained / "profile/plugins/profile") == ["steps_1-1"]
     log = (trained / "log.txt").read_text()
     assert "share recognised as the class asked for" in log
     assert "training is complete" in log
@@ -208,6 +211,44 @@ def test_a_disk_that_fills_up_is_a_sentence_and_not_called_saved(hollow, tmp_pat
     assert "saved" not in (tmp_path / "log.txt").read_text()
 
 
+def test_the_time_of_all_attempts_is_booked_and_steps_that_were_lost_are_redone(hollow, tmp_path, monkeypatch):
+    words = (*UNSCORED, "train.length=9 steps", "train.checkpoint_every=3 steps", "report.profile=1:3")
+    steps = iter(range(1, 10**6))
+
+    def losing(checkpoints):
+        if next(steps) == 5:
+            raise UserError("the machine goes down")
+
+    began = time.monotonic()
+    check = training.Checkpoints.check
+    monkeypatch.setattr(training.Checkpoints, "check", losing)
+    with pytest.raises(UserError, match="goes down"):
+        train(config_of(*words), tmp_path, since=began - 100)
+    monkeypatch.setattr(training.Checkpoints, "check", check)
+    middle = time.monotonic()
+    assert train(config_of(*words), tmp_path) == 0
+    end = time.monotonic()
+    attempts = goodput.read_attempts(tmp_path)
+    assert [(attempt["first"], attempt["step"]) for attempt in attempts] == [(0, 5), (3, 9)]
+    for attempt, wall in zip(attempts, (middle - began + 100, end - middle), strict=True):
+        assert wall - 2 < sum(attempt["seconds"].values()) < wall
+        assert all(attempt["seconds"][name] > 0 for name in ("steps", "input", "save"))
+    seconds = goodput.totals(attempts)
+    assert seconds["redone"] == pytest.approx(2 / 5 * attempts[0]["seconds"]["steps"])
+    shares = [float(share) for share in re.findall(r"flex-grow:([\d.]+)", goodput.bar(attempts))]
+    assert sum(shares) == pytest.approx(1000, abs=0.1)
+    assert metrics_of(tmp_path)[-1]["goodput"] == pytest.approx(goodput.goodput(seconds), abs=0.05)
+    assert (tmp_path / "log.txt").read_text().splitlines()[-1].endswith("; 2 attempts")
+    assert os.listdir(tmp_path / "profile/plugins/profile") == ["steps_2-3"]
+
+
+@pytest.mark.parametrize("value", ["3", "5:2", "9:12"])
+def test_a_profile_that_makes_no_sense_is_refused_before_anything_is_written(tmp_path, value):
+    with pytest.raises(ConfigError, match=r"config\.report\.profile is"):
+        train(config_of(*UNSCORED, "train.length=9 steps", f"report.profile={value}"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_metrics_nothing_is_evaluated(hollow, tmp_path):
     assert train(config_of(*UNSCORED, "evaluate.at_start=True", "train.length=2 steps"), tmp_path) == 0
     assert not (tmp_path / "evaluations").exists()
@@ -256,7 +297,7 @@ def test_twenty_steps_are_ten_and_another_ten_bit_for_bit(start, tmp_path):
     assert straight.step == 20
     assert len(jax.tree.leaves(straight)) > 100
     jax.tree.map(np.testing.assert_array_equal, straight, parts)
-    clocks = ("time", "images_per_second")
+    clocks = ("time", "images_per_second", "goodput")
     lines = [
         [{name: value for name, value in line.items() if name not in clocks} for line in metrics_of(tmp_path / name)]
         for name in ("straight", "parts")

@@ -150,7 +150,7 @@ class Checkpoints:
                 not tried.
         """
         damaged: dict[int, str] = {}
-        for step in _of_first(sorted(self._steps(), reverse=True)):
+        for step in reversed(self.steps()):
             try:
                 return Restored(*self._restore(target, step), damaged)
             except DamagedError as error:
@@ -163,13 +163,13 @@ class Checkpoints:
             )
         return None
 
-    def set_aside(self, step: int) -> epath.Path:
-        """Renames a step to `damaged-STEP`, which is neither read nor removed; the first of several processes does it.
+    def set_aside(self, step: int, why: str = "damaged") -> epath.Path:
+        """Renames a step to `WHY-STEP`, which is neither read nor removed; the first of several processes does it.
 
         Raises:
             UserError: it cannot be renamed.
         """
-        names = (f"damaged-{step}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+        names = (f"{why}-{step}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
         trouble = None
         try:
             place = next(self.folder / name for name in names if not (self.folder / name).exists())
@@ -177,11 +177,15 @@ class Checkpoints:
                 (self.folder / str(step)).rename(place)
         except Exception as error:  # clients of buckets have exceptions of their own
             trouble = UserError(
-                f"{self.folder}/{step} is damaged and cannot be renamed ({type(error).__name__}: {_shortened(error)}): move "
+                f"{self.folder}/{step} is {why} and cannot be renamed ({type(error).__name__}: {_shortened(error)}): move "
                 "it away and run the same command again"
             )
         _agree(trouble, f"{self.folder}/{step}")
         return place
+
+    def steps(self) -> list[int]:
+        """Of the committed checkpoints, the same for all processes."""
+        return _of_first(sorted(self._steps()))
 
     def _steps(self) -> list[int]:
         with self._explained():

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from gan_jax.engine import optimizers, sharding
@@ -86,6 +87,11 @@ def born(recipe: Recipe, target: State, seed: int) -> State:
     """
     make = jax.jit(lambda seed: init(recipe, seed), out_shardings=shardings_of(target))
     return make(jnp.uint32(seed))
+
+
+def with_seed(state: State, seed: int) -> State:
+    """The state with another seed of its random keys, in the same shardings."""
+    return dataclasses.replace(state, seed=sharding.spread(np.array(seed, np.uint32), state.seed.sharding))
 
 
 def variables(state: State, averaged: bool) -> dict[str, dict[str, Tree]]:

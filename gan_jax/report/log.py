@@ -12,7 +12,9 @@ from etils import epath
 
 from gan_jax.errors import UserError
 from gan_jax.report.atomic import GrowingFile
+from gan_jax.report.goodput import Ledger, in_words
 from gan_jax.report.progress import Progress
+from gan_jax.report.watch import Alarm, Watch
 from gan_jax.report.writers import MetricWriter
 
 
@@ -28,6 +30,8 @@ class TrainingLog:
         tensorboard: write events as well.
         patience: steps in a row with an update that was not finite, which end the run.
         writes: whether to write and to show anything, which of several processes one does; all stop what diverged.
+        ledger: kept up to date where there is one; goodput is then among the metrics, and the last thing said.
+        watch: sees the values of every line where there is one; `alarm` tells what it makes of them.
     """
 
     def __init__(
@@ -39,15 +43,22 @@ class TrainingLog:
         tensorboard: bool,
         patience: int,
         writes: bool = True,
+        ledger: Ledger | None = None,
+        watch: Watch | None = None,
     ):
         self._writer = MetricWriter(workdir, tensorboard) if writes else None
         self._words = GrowingFile(workdir / "log.txt") if writes else None
+        self._ledger = ledger if writes else None
         if self._writer:
             self._writer.truncate_after(first_step)
         self._first, self._total, self._every, self._patience = first_step, total_steps, every, patience
+        self._watch = watch
+        self._alarm: Alarm | None = None
+        self._step = 0  # the last that was dispatched, 0 before the first
         self._progress: Progress | None = None
         self._latest: Mapping[str, jax.Array] = {}
-        self._pending: tuple[int, int, Mapping[str, jax.Array]] | None = None
+        self._added: Mapping[str, float] = {}
+        self._pending: tuple[int, int, Mapping[str, jax.Array | float]] | None = None
         self._since: tuple[float, int] = (time.monotonic(), 0)
 
     def __enter__(self) -> "TrainingLog":
@@ -61,6 +72,10 @@ class TrainingLog:
         # What went wrong first counts.
         with contextlib.suppress(UserError) if error else contextlib.nullcontext():
             self._writer.close()
+        with contextlib.suppress(UserError) if error else contextlib.nullcontext():
+            self._keep_ledger()
+            if self._ledger and self._step:
+                self.say(in_words(self._ledger.attempts(self._step)))
         with contextlib.suppress(UserError) if error else contextlib.nullcontext():
             if error:
                 self._note(f"{kind.__name__}: {error}")
@@ -85,6 +100,19 @@ class TrainingLog:
         self._progress = Progress(self._total, self._first, images) if self._writer else None
         self._since = (time.monotonic(), images)
 
+    def add(self, **values: float) -> None:
+        """Values that join the line of the step in hand if it has one, else the next line."""
+        if self._pending:
+            step, images, metrics = self._pending
+            self._pending = (step, images, {**metrics, **values})
+        else:
+            self._added = values
+
+    def alarm(self) -> Alarm | None:
+        """What the watch has found since this was asked last; all processes find the same."""
+        alarm, self._alarm = self._alarm, None
+        return alarm
+
     def step(self, step: int, images: int, metrics: Mapping[str, jax.Array]) -> None:
         """Notes a step that was just dispatched; waits for the one before, and writes its metrics if they are due.
 
@@ -94,11 +122,12 @@ class TrainingLog:
         Raises:
             UserError: training has diverged.
         """
+        self._step = step
         jax.block_until_ready(self._latest)
         self._write_due()
         self._latest = {**self._latest, **metrics}
         if step % self._every == 0 or step == self._total:
-            self._pending = (step, images, self._latest)
+            self._pending, self._added = (step, images, {**self._latest, **self._added}), {}
         if self._progress:
             self._progress.update(step, images)
 
@@ -112,22 +141,31 @@ class TrainingLog:
         if self._writer:
             self._writer.flush()
             self._words.flush()
+            self._keep_ledger()
+
+    def _keep_ledger(self) -> None:
+        if self._ledger and self._step:
+            self._ledger.flush(self._step)
 
     def _write_due(self) -> None:
         if self._pending is None:
             return
         (step, images, metrics), self._pending = self._pending, None
         values = self.values(step, metrics)
+        if self._watch:
+            self._alarm = self._watch.see(step, values) or self._alarm
         if self._writer is None:
             return
         if skipped := values.get("skipped"):
             self.say(f"step {step}: an update that was not finite was skipped, in {skipped} steps in a row so far")
         now, (then, before) = time.monotonic(), self._since
         self._since = (now, images)
-        self._writer.write(step, images, {**values, "images_per_second": (images - before) / max(now - then, 1e-9)})
+        speed = {"images_per_second": (images - before) / max(now - then, 1e-9)}
+        share = {"goodput": self._ledger.share(step)} if self._ledger else {}
+        self._writer.write(step, images, {**values, **speed, **share})
         self._progress.update(step, images, values)
 
-    def values(self, step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+    def values(self, step: int, metrics: Mapping[str, jax.Array | float]) -> dict[str, float]:
         """The metrics as numbers; "skipped" is among them only while updates are skipped.
 
         Raises:

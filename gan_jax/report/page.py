@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax.errors import explained
 from gan_jax.report import atomic
 from gan_jax.report.curves import Series, chart
+from gan_jax.report.goodput import bar, read_attempts
 from gan_jax.report.scores import better, is_number, scores_of
 from gan_jax.report.style import SCRIPT, STYLE
 from gan_jax.report.units import duration, figure, quantity
@@ -38,7 +39,7 @@ CHARTS = (
 def write_report(workdir: str | os.PathLike) -> epath.Path:
     """Writes workdir/report.html from what lies in the workdir and returns its path; anything may be missing.
 
-    It reads config.json, environment.json, metrics.jsonl, samples/IMAGES.png and evaluations/*.json (objects with
+    It reads config.json, environment.json, metrics.jsonl, goodput.json, samples/IMAGES.png and evaluations/*.json (objects with
     `step`, `images` and one number per score). Files that cannot be read are left out.
 
     Raises:
@@ -61,6 +62,7 @@ def _page(workdir: epath.Path) -> str:
         _scores(evaluations),
         _best(workdir, evaluations, _section(config, "evaluate").get("best")),
         _curves(lines),
+        bar(read_attempts(workdir)),
         _folded("Config", config),
         _folded("Environment", environment),
     ]
@@ -213,7 +215,7 @@ def _charts(names: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
     What is measured on real and on fake images shares a chart.
     """
-    names = [name for name in names if name not in ("step", "images", "time")]
+    names = [name for name in names if name not in ("step", "images", "time", "goodput")]
     taken = set()
     for title, pattern in CHARTS:
         members = {name: _label(name, pattern) for name in names if re.search(pattern, name)}

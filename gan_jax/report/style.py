@@ -68,6 +68,12 @@ svg circle { fill: currentColor; }
 .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); }
 .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); } .c7 { color: var(--c7); }
 .card { padding: 8px 18px; overflow-x: auto; }
+.time { padding-bottom: 14px; }
+.time p { margin: 8px 0 10px; color: var(--quiet); }
+.time p b { color: var(--ink); font-size: 21px; font-weight: 620; letter-spacing: -.01em; margin-right: 4px; }
+.bar { display: flex; gap: 2px; height: 16px; border-radius: 5px; overflow: hidden; margin-bottom: 12px; }
+.bar i { flex: 0 1 0; min-width: 2px; background: currentColor; }
+.time .legend i { width: 10px; height: 10px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 8px 18px 8px 0; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }

@@ -1,5 +1,6 @@
 """The log of a run: metrics one step late, words for people, and an end when training diverges."""
 
+import contextlib
 import json
 import re
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
+from gan_jax.report.clock import Clock
+from gan_jax.report.goodput import Ledger, read_attempts
 from gan_jax.report.log import TrainingLog
 
 
@@ -18,6 +21,10 @@ def lines(workdir) -> list[dict]:
 
 def make_log(workdir, first_step=0, total_steps=10, every=2) -> TrainingLog:
     return TrainingLog(workdir, first_step, total_steps, every, tensorboard=False, patience=5)
+
+
+def make_ledger_log(workdir, clock, writes=True) -> TrainingLog:
+    return TrainingLog(workdir, 0, 10, 2, False, 5, writes, Ledger(workdir, 0, clock))
 
 
 def run(log, steps, value=lambda step: 0.5 * step, skipped=None):
@@ -117,6 +124,42 @@ def test_words_go_to_the_eye_and_with_the_time_to_the_log(tmp_path, capsys):
     with make_log(tmp_path) as log:
         log.say("again")
     assert (tmp_path / "log.txt").read_text().startswith(text)
+
+
+def test_the_ledger_is_kept_and_goodput_told_at_the_end(tmp_path, capsys):
+    clock = Clock()
+    step = clock.counted(lambda metrics: (None, metrics))
+    with make_ledger_log(tmp_path, clock) as log:
+        log.start(0)
+        for number in range(1, 4):
+            log.step(number, 8 * number, step({"generator/loss": jnp.float32(1)})[1])
+        log.flush()
+        assert [(entry["first"], entry["step"]) for entry in read_attempts(tmp_path)] == [(0, 3)]
+    (line,) = lines(tmp_path)
+    assert 0 < line["goodput"] < 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"goodput \d+\.\d %: steps 0s, compile 0s, input 0s, save 0s, evaluate 0s, other 0s", said)
+    assert (tmp_path / "log.txt").read_text().splitlines()[-1].endswith(said)
+
+
+def test_an_attempt_without_a_step_and_other_processes_leave_no_ledger(tmp_path):
+    with make_ledger_log(tmp_path, Clock()) as log:
+        log.start(0)
+        log.flush()
+    with make_ledger_log(tmp_path, Clock(), writes=False) as log:
+        run(log, range(1, 4))
+        log.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_that_cannot_be_written_hides_no_other_error(tmp_path):
+    (tmp_path / "goodput.json").mkdir()
+    with pytest.raises(UserError, match="goodput.json cannot be written"), make_ledger_log(tmp_path, Clock()) as log:
+        run(log, range(1, 2))
+    with contextlib.suppress(ValueError), make_ledger_log(tmp_path, Clock()) as log:
+        run(log, range(1, 2))
+        raise ValueError("first")
+    assert (tmp_path / "log.txt").read_text().endswith("ValueError: first\n")
 
 
 def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):

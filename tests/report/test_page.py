@@ -53,6 +53,8 @@ def workdir(tmp_path):
     for images, frechet in ((0, 90.0), (640, 4.0), (1280, 5.0)):
         record = {"step": images // 64, "images": images, "samples": 2000, "frechet": frechet, "recognised": 0.5}
         dump(workdir / "evaluations" / f"{images:010d}.json", record)
+    seconds = {"steps": 30.0, "compile": 5.0, "input": 0.0, "save": 1.0, "evaluate": 3.0, "other": 1.0}
+    dump(workdir / "goodput.json", [{"first": 0, "step": 2000, "seconds": seconds}])
     return workdir
 
 
@@ -63,8 +65,10 @@ def test_a_full_workdir(workdir):
     tree = parse(path)
     assert words(tree, "h1") == ["biggan"]
     assert "folder:/a<b>&c · 32 \N{MULTIPLICATION SIGN} 32 pixels · batch size 64" in words(tree, "p")
-    assert words(tree, "h2") == ["Samples", "Scores", "Best", "Training"]
+    assert words(tree, "h2") == ["Samples", "Scores", "Best", "Training", "Time"]
     assert "Frechet 4.000, after 640 images" in words(tree, "p")
+    assert "75.0 % goodput of 40s" in words(tree, "p")
+    assert "evaluate 7.5 % 3s" in words(tree, "li")
     tiles = dict(zip(words(tree, "dt")[:6], words(tree, "dd")[:6], strict=True))
     assert tiles["Images seen"] == "128k2,000 steps"
     assert tiles["Speed"] == "1.23kimages per second"
@@ -103,7 +107,10 @@ def test_an_empty_workdir(tmp_path):
     assert words(tree, "h2") == ["Nothing has been logged yet"]
 
 
-@pytest.mark.parametrize("name", ["config.json", "environment.json", "metrics.jsonl", "samples", "evaluations"])
+PARTS = ("config.json", "environment.json", "metrics.jsonl", "goodput.json", "samples", "evaluations")
+
+
+@pytest.mark.parametrize("name", PARTS)
 def test_any_part_may_be_missing_or_broken(workdir, name):
     path = workdir / name
     for file in path.iterdir() if path.is_dir() else [path]:
