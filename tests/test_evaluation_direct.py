@@ -51,6 +51,7 @@ def test_classification_accuracies_of_an_untrained_generator(tmp_path):
     assert record["protocol"]["gan_train_top1"]["reference_count"] == 1797
 
 
+@pytest.mark.slow
 def test_polygons_of_an_untrained_generator(tmp_path):
     names = ("evaluate.samples", *(f"evaluate.settings.inversion_{name}" for name in ("targets", "restarts", "steps")))
     few = [f"{name}={count}" for name, count in zip(names, (16, 4, 1, 2), strict=True)]

@@ -147,7 +147,7 @@ def test_the_port_is_free():
 def test_processes_stopped_on_request_save(processes, number, tmp_path):
     process = begin(processes, LOGS=str(tmp_path / "logs"))
     process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 42
     assert "once more ends all" in errors
     assert output == "process 0 speaks\nsaved\n"
@@ -161,7 +161,7 @@ def test_a_second_signal_does_not_wait(tmp_path):
     time.sleep(0.5)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGKILL
 
 

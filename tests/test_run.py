@@ -36,7 +36,8 @@ def make_run(source=None, *overrides):
 
 
 def test_without_jit_a_step_computes_the_same():
-    run = make_run()
+    config = configs.load("tests/faults/tiny.py")
+    run = Run(config, load(config), sharding.make_mesh(config.mesh), open_source(config.data))
     initial = jax.device_get(state.born(run.recipe, run.target, 0))
     work = next(run.work(0))
 

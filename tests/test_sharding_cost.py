@@ -98,6 +98,7 @@ def test_four_devices_compute_what_one_does(one_and_four):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a.stats, b.stats)
 
 
+@pytest.mark.slow
 def test_a_sharded_state_holds_a_quarter_and_computes_the_same():
     replicated = Compiled("generator", 4)
     sharded = Compiled("generator", 4, "mesh.rules=(('.*', 'largest'),)")

@@ -5,9 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUTS = "--timeouts=60,10,15"
@@ -17,6 +19,9 @@ PLAIN = (
     "--config.evaluate.standing=0",
     "--config.evaluate.metrics=None",
 )
+
+
+RUN = "\nfrom gan_jax.main import run\nrun()\n"
 
 
 def free_port() -> int:
@@ -32,9 +37,17 @@ class Cluster:
         words: of `gan-jax train`, for all of them.
         own: more words, for each of them.
         devices: of each.
+        before: Python code that a process runs before the command, by its number: what goes wrong there.
     """
 
-    def __init__(self, processes: int, devices: int, words: Sequence[str], own: Sequence[Sequence[str]] = ()):
+    def __init__(
+        self,
+        processes: int,
+        devices: int,
+        words: Sequence[str],
+        own: Sequence[Sequence[str]] = (),
+        before: Mapping[int, str] = MappingProxyType({}),
+    ):
         flags = [
             f"--xla_force_host_platform_device_count={devices}",
             "--xla_backend_optimization_level=0",
@@ -45,7 +58,8 @@ class Cluster:
         self.processes = []
         for index in range(processes):
             joined = [f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={index}", TIMEOUTS]
-            command = [sys.executable, "-m", "gan_jax.main", "train", *(joined if processes > 1 else ()), *words]
+            program = ["-c", textwrap.dedent(before[index]) + RUN] if index in before else ["-m", "gan_jax.main"]
+            command = [sys.executable, *program, "train", *(joined if processes > 1 else ()), *words]
             command += own[index] if own else []
             self.processes.append(
                 subprocess.Popen(

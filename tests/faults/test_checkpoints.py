@@ -35,9 +35,9 @@ ZERO = "--config.mesh.rules=((r'.*', 'largest'),)"
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
-    """Of all runs: quick digits, a checkpoint every second step."""
+    """Of all runs: the tiny GAN, a checkpoint every second step."""
     cache = f"--config.train.compilation_cache={tmp_path_factory.mktemp('compiled')}"
-    return ["--config=configs/biggan_digits.py:quick", *PLAIN, "--config.train.checkpoint_every=2 steps", cache]
+    return ["--config=tests/faults/tiny.py", *PLAIN, "--config.train.checkpoint_every=2 steps", cache]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def state_of(workdir) -> state.State:
 
 
 def lines_of(workdir) -> list[dict]:
-    clocks = ("time", "images_per_second")
+    clocks = ("time", "images_per_second", "goodput")
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in clocks} for line in lines]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.faults.processes import PLAIN, Cluster, wait_for
 
-QUICK = "--config=configs/biggan_digits.py:quick"
+QUICK = "--config=tests/faults/tiny.py"
 
 
 def lines_of(workdir) -> list[dict]:
@@ -39,7 +39,7 @@ def test_two_processes_train_as_one_does(pair):
     assert len(one) == len(two) == 5
     for a, b in zip(one, two, strict=True):
         assert a.keys() == b.keys()
-        for name in a.keys() - {"time", "images_per_second"}:
+        for name in a.keys() - {"time", "images_per_second", "goodput"}:
             assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-5), name
 
 

@@ -99,11 +99,12 @@ def stylegan2_network():
 @pytest.mark.parametrize(
     ("network", "translation", "rotation"),
     [
-        (lambda: stylegan3_network(radial=True), (50, 200), (50, 200)),
-        (lambda: stylegan3_network(radial=False), (50, 200), (0, 35)),
-        (stylegan2_network, (0, 35), (0, 35)),
+        pytest.param(lambda: stylegan3_network(radial=True), (50, 200), (50, 200), id="stylegan3-r"),
+        pytest.param(
+            lambda: stylegan3_network(radial=False), (50, 200), (0, 35), id="stylegan3-t", marks=pytest.mark.slow
+        ),
+        pytest.param(stylegan2_network, (0, 35), (0, 35), id="stylegan2", marks=pytest.mark.slow),
     ],
-    ids=["stylegan3-r", "stylegan3-t", "stylegan2"],
 )
 def test_random_networks_move_with_their_scene_as_their_design_says(network, translation, rotation):
     measured = equivariance(network(), 8)
