@@ -119,6 +119,17 @@ def test_the_table_of_configs_is_complete_and_counts_right():
         assert [f"{counts[network]['parameters'] / 1e6:.2f}" for network in "GD"] == shown, name
 
 
+def test_every_published_fid_of_a_config_has_a_band():
+    (table,) = re.findall(r"Accepted up to \|\n(.*?)\n\n", page("evaluation.md"), re.DOTALL)
+    rows = dict(re.findall(r"^\| `(\w+\.py)` (.*)$", table, re.MULTILINE))
+    published = {path.name: path.read_text() for path in (ROOT / "configs").glob("*.py") if "FID" in path.read_text()}
+    assert rows.keys() == published.keys()
+    for name, row in rows.items():
+        shown, accepted = (re.findall(r"\d+\.\d+", cell) for cell in row.split(" | ")[-2:])
+        assert all(number in published[name] for number in shown), name
+        assert float(accepted[0]) == pytest.approx(1.1 * float(shown[0]), abs=0.2), name
+
+
 def test_the_quoted_code_is_that_of_the_example():
     quoted = blocks("adding_a_gan.md", "python")
     assert len(quoted) == 5
