@@ -16,7 +16,7 @@ def get_config(size: str = ""):
     check_argument(size, "quick")
     config = base()
     config.recipe = "biggan"
-    network = {"channels": 64, "attention": (), "sn_eps": 1e-8, "weight_init": "N02"}
+    network = {"channels": 64, "attention": (), "sn_eps": 1e-8, "weight_init": "N02", "remat": None}
     config.model = {
         "G": {
             **network,
@@ -28,7 +28,8 @@ def get_config(size: str = ""):
         },
         "D": {**network, "wide": True},
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.999, "eps": 1e-8}, "learning_rate": 2e-4}
+    moments = {"b1": 0.0, "b2": 0.999, "eps": 1e-8, "mu_dtype": None}
+    adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2e-4}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {"loss": "hinge", "discriminator_steps": 4, "orthogonal": 0.0, "generated_labels": "uniform"}
     config.ema = {"decay": 0.9999, "start": "1000 steps"}

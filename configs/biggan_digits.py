@@ -26,6 +26,7 @@ def get_config(size: str = ""):
             "bn_eps": 1e-5,
             "sn_eps": 1e-6,
             "weight_init": "ortho",
+            "remat": None,
         },
         "D": {
             "channels": 2 if quick else 8,
@@ -33,9 +34,10 @@ def get_config(size: str = ""):
             "attention": (),
             "sn_eps": 1e-6,
             "weight_init": "ortho",
+            "remat": None,
         },
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-6}}
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-6, "mu_dtype": None}}
     config.players = {
         "generator": {**adam, "learning_rate": 5e-4},
         "discriminator": {**adam, "learning_rate": 2e-3},

@@ -23,7 +23,7 @@ def get_config(size: str = "256x8"):
     """The experiment at a microbatch and a number of accumulations, or "quick": a few steps of a tiny one."""
     config = base()
     config.recipe = "biggan"
-    network = {"channels": 96, "attention": (64,), "sn_eps": 1e-6, "weight_init": "ortho"}
+    network = {"channels": 96, "attention": (64,), "sn_eps": 1e-6, "weight_init": "ortho", "remat": None}
     config.model = {
         "G": {
             **network,
@@ -35,7 +35,7 @@ def get_config(size: str = "256x8"):
         },
         "D": {**network, "wide": True, "equal_width_shortcut": True},
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.999, "eps": 1e-6}}
+    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.999, "eps": 1e-6, "mu_dtype": None}}
     config.players = {
         "generator": {**adam, "learning_rate": 1e-4},
         "discriminator": {**adam, "learning_rate": 4e-4},

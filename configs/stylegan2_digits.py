@@ -18,13 +18,19 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "stylegan2"
-    network = {"channel_base": 64 if quick else 512, "channel_max": 8 if quick else 64, "conv_clamp": None}
+    network = {
+        "channel_base": 64 if quick else 512,
+        "channel_max": 8 if quick else 64,
+        "conv_clamp": None,
+        "remat": None,
+    }
     config.model = {
         "dim_z": 32,
         "G": {**network, "dim_w": 32, "mapping_layers": 2, "architecture": "skip", "half_resolutions": 0},
         "D": {**network, "mapping_layers": 2, "architecture": "resnet", "stddev_group": 4, "half_resolutions": 0},
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 2.5e-3}
+    moments = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
+    adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": 0.1,

@@ -26,13 +26,14 @@ def get_config(size: str = ""):
     check_argument(size, "ada", "quick")
     config = base()
     config.recipe = "stylegan2"
-    network = {"channel_base": 16384, "channel_max": 512, "conv_clamp": 256.0, "half_resolutions": 4}
+    network = {"channel_base": 16384, "channel_max": 512, "conv_clamp": 256.0, "half_resolutions": 4, "remat": None}
     config.model = {
         "dim_z": 512,
         "G": {**network, "dim_w": 512, "mapping_layers": 8, "architecture": "skip"},
         "D": {**network, "mapping_layers": 8, "architecture": "resnet", "stddev_group": 8},
     }
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 2.5e-3}
+    moments = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
+    adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": 1.0,

@@ -43,6 +43,7 @@ def get_config(size: str = ""):
             "mapping_layers": 8,
             "architecture": "resnet",
             "stddev_group": 4,
+            "remat": None,
         },
     }
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}}

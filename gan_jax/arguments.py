@@ -41,12 +41,12 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
             sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
-    def of_several(sub):
+    def of_several(sub, **processes):
         sub.add_argument(
             "--cluster", metavar="auto", help="several processes: auto, slurm, k8s or mpi4py tells who is who"
         )
         sub.add_argument("--coordinator", metavar="HOST:PORT", help="elsewhere: of the first process, and of how many")
-        sub.add_argument("--processes", type=int, metavar="N", help="processes in all")
+        sub.add_argument("--processes", **processes)
         sub.add_argument("--process", type=int, metavar="I", help="this is the one, of which 0 writes")
         times = "seconds to wait for a start, a sign of life, an end; 600,60,60"
         sub.add_argument("--timeouts", type=_seconds, default=(), metavar="S,S,S", help=times)
@@ -63,7 +63,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("--init", type=_place, metavar="DIR", help="begin a new run with the networks of this workdir")
     sub.add_argument("--accept-changes", action="store_true", help="go on although the workdir's config differs")
     sub.add_argument("--debug", action="store_true", help="run without jit, slowly")
-    of_several(sub)
+    of_several(sub, type=int, metavar="N", help="processes in all")
 
     sub = command("sample", "Draw pictures from a trained workdir.", workdir=True)
     sub.add_argument("--out", type=_place, required=True, metavar="FILE.png|DIR", help="one grid, or a file per image")
@@ -171,6 +171,11 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub = command("bench", "Measure speed, work and memory of a config here.", config=True, figures=True)
     sub.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps of each kind")
     sub.add_argument("--data-only", action="store_true", help="time the input pipeline alone")
+    sub.add_argument("--against", type=_place, metavar="FILE.json", help="compare; 1 is the exit code if it is slower")
+    sub.add_argument("--tolerance", type=float, default=0.1, metavar="T", help="how much slower it may be (0.1)")
+    sub.add_argument("--devices", type=_counts, metavar="1,2,4", help="weak and strong scaling on so many devices")
+    words = "of one device each: scaling; one of these with --process: in all"
+    of_several(sub, type=_counts, metavar="1,2,4", help=words)
     return parser
 
 
@@ -179,6 +184,13 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(number) for number in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers such as 3,7") from error
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    numbers = _numbers(text)
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers from 1, such as 1,2,4")
+    return tuple(sorted(set(numbers)))
 
 
 def _seconds(text: str) -> tuple[int, ...]:

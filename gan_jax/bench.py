@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import datetime
 import itertools
 import resource
 import statistics
@@ -15,7 +16,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from gan_jax import flops, hardware
+from gan_jax import cluster, flops, hardware, regression
+from gan_jax import config as configs
 from gan_jax.data.source import open_source
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import load
@@ -26,27 +28,45 @@ from gan_jax.workdir import environment
 WARM_UP = 3
 
 
-def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, Any]:
-    """Times a config on this machine.
+def bench(
+    config: ConfigDict, steps: int, data_only: bool = False, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Times a config on this machine, or on those of the processes that have joined.
 
     Args:
         steps: timed steps of each kind, after a warm-up.
         data_only: time the input pipeline alone.
+        before: an earlier record, with which the new one will be compared.
 
     Returns:
-        A JSON-ready record: `environment`, `batch_size`, and with times in seconds, rates per second and sizes in
-        bytes: `data` or else `compile`, `synthetic` (one batch that stays on the devices), `real` (the pipeline's
-        batches), `loop_efficiency` (synthetic over real time), `flops`, `memory`.
+        A JSON-ready record: `format`, `date` (UTC), `environment`, `config` (every field), `data_only`, `batch_size`, and
+        with times in seconds, rates per second and sizes in bytes: `data` or else `compile`, `synthetic` (one batch that
+        stays on the devices), `real` (the pipeline's batches), `loop_efficiency` (synthetic over real time), `flops`,
+        `memory`.
+        Each of several processes has its own times; `memory` is that of one device and one host.
+
+    Raises:
+        ConfigError: the earlier record is of another config or other devices; nothing is measured then.
     """
     source = open_source(config.data)
     config = fit_to_data(config, source)
+    cluster.check_alike(config)
     recipe, mesh = load(config), sharding.make_mesh(config.mesh)
+    record: dict[str, Any] = {
+        "format": regression.FORMAT,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+        "config": configs.flat(config),
+        "data_only": data_only,
+        "batch_size": recipe.stages[0].batch or config.train.batch_size,
+    }
+    if before is not None:
+        regression.check_comparable(before, record)
     with config.unlocked():
         config.train.length = f"{2 * (steps + WARM_UP) + 1} steps"
     run = Run(config, recipe, mesh, source)
-    record: dict[str, Any] = {"environment": environment(), "batch_size": run.batch_size}
     if data_only:
-        return record | {"data": _input_rates(run, WARM_UP + steps)}
+        return record | {"data": _input_rates(run, record["batch_size"], WARM_UP + steps)}
 
     started = time.perf_counter()
     run.compile_ahead(0)
@@ -61,17 +81,17 @@ def bench(config: ConfigDict, steps: int, data_only: bool = False) -> dict[str, 
     synthetic, current = _train(run, current, (resident[active] for active in due))
     with contextlib.closing(run.work(0)) as works:
         real, current = _train(run, current, itertools.islice(works, len(due)))
-    record["synthetic"] = _rates(synthetic, due, run.batch_size)
-    record["real"] = _rates(real, due, run.batch_size)
+    record["synthetic"] = _rates(synthetic, due, record["batch_size"])
+    record["real"] = _rates(real, due, record["batch_size"])
     record["loop_efficiency"] = record["synthetic"]["step_seconds"] / record["real"]["step_seconds"]
-    record["flops"] = _operations(run, due, record["real"]["images_per_second"])
+    record["flops"] = _operations(run, due, record["batch_size"], record["real"]["images_per_second"])
     record["memory"] = _memory(run)
     return record
 
 
-def _input_rates(run: Run, steps: int) -> dict[str, float]:
+def _input_rates(run: Run, batch_size: int, steps: int) -> dict[str, float]:
     """Of the input pipeline alone, up to batches on the devices; a step reads a batch for each of its repeats."""
-    images = [run.batch_size * schedule.slices(run.recipe, schedule.due(run.recipe, step)) for step in range(steps)]
+    images = [batch_size * schedule.slices(run.recipe, schedule.due(run.recipe, step)) for step in range(steps)]
     with contextlib.closing(run.work(0)) as works:
         seconds = _intervals(jax.block_until_ready(work.batch) for work in itertools.islice(works, steps))
     return {
@@ -104,16 +124,20 @@ def _intervals(items: Iterable) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times)]
 
 
-def _rates(seconds: list[float], due: list, batch_size: int) -> dict[str, float]:
+def _rates(seconds: list[float], due: list, batch_size: int) -> dict[str, Any]:
     """Rates from the median time of each kind of step, weighted by how often it is due; the warm-up is left out."""
     by_kind = collections.defaultdict(list)
     for interval, kind in list(zip(seconds, due, strict=True))[WARM_UP:]:
         by_kind[kind].append(interval)
     timed = len(seconds) - WARM_UP
-    step_seconds = sum(statistics.median(times) * len(times) for times in by_kind.values()) / timed
+    medians = {kind: statistics.median(times) for kind, times in by_kind.items()}
+    step_seconds = sum(medians[kind] * len(times) for kind, times in by_kind.items()) / timed
+    spread = [interval / medians[kind] for kind, times in by_kind.items() for interval in times]
+    low, _, high = statistics.quantiles(spread, n=4, method="inclusive")
     return {
         "steps": timed,
         "step_seconds": step_seconds,
+        "step_seconds_quartiles": [low * step_seconds, high * step_seconds],
         "step_seconds_fastest": min(seconds[WARM_UP:]),
         "step_seconds_slowest": max(seconds[WARM_UP:]),
         "steps_per_second": 1 / step_seconds,
@@ -121,7 +145,7 @@ def _rates(seconds: list[float], due: list, batch_size: int) -> dict[str, float]
     }
 
 
-def _operations(run: Run, due: list[schedule.Active], images_per_second: float) -> dict[str, Any]:
+def _operations(run: Run, due: list[schedule.Active], batch_size: int, images_per_second: float) -> dict[str, Any]:
     """FLOPs per image, counted from the jaxpr and by the compiler, and what share of the peak they keep busy.
 
     The compiler counts the body of a loop once, so it is asked about the step with all loops written out, before it
@@ -137,8 +161,9 @@ def _operations(run: Run, due: list[schedule.Active], images_per_second: float) 
         compiler += (
             lower_step(run.recipe, 0, alone, active, target, batch, unroll=True).cost_analysis()["flops"] * times
         )
-    images = len(due) * run.batch_size
-    measured = measured_peak(jnp.dtype(run.config.precision.compute)) * run.mesh.size
+    images = len(due) * batch_size
+    on_cpu = jax.devices()[0].platform == "cpu"  # simulated devices share the cores, which this product has to itself
+    measured = measured_peak(jnp.dtype(run.config.precision.compute)) * (1 if on_cpu else run.mesh.size)
     nominal = _nominal_peak() * run.mesh.size if _nominal_peak() else None
     achieved = analytic.total / images * images_per_second
     return {
@@ -188,7 +213,12 @@ def _host_peak() -> int:
 
 
 def as_text(record: dict[str, Any]) -> str:
-    """The record for people."""
+    """The record for people, with what it was compared with, if it was."""
+    text = _measured_text(record)
+    return f"{text}\n{regression.as_text(record['against'])}" if "against" in record else text
+
+
+def _measured_text(record: dict[str, Any]) -> str:
     env = record["environment"]
     lines = [f"{env['devices']} x {env['device']} ({env['cores']} cores), jax {env['packages']['jax']}"]
     if "data" in record:

@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so that `--help` is quick.
 import json
 import os
 import sys
+import time
 import traceback
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from gan_jax.arguments import make_parser
 from gan_jax.errors import ConfigError, UserError, explained
 
 OVERRIDE = "--config."
+STARTED = time.monotonic()
 
 
 def run() -> None:
@@ -90,7 +92,7 @@ def _train(options) -> int:
         import jax
 
         jax.config.update("jax_disable_jit", True)
-    return train(_load(options), options.workdir, options.accept_changes, options.init)
+    return train(_load(options), options.workdir, options.accept_changes, options.init, STARTED)
 
 
 def _sample(options) -> int:
@@ -238,12 +240,41 @@ def _plan(options) -> int:
 
 
 def _bench(options) -> int:
-    from gan_jax import bench
-
     if options.steps < 2:
         raise ConfigError(f"--steps is {options.steps}: expected at least 2")
-    record = bench.bench(_load(options), options.steps, options.data_only)
+    if options.devices or (options.processes and options.process is None):
+        return _scaling(options)
+    from gan_jax import bench, cluster, regression
+
+    before = regression.read(options.against) if options.against else None
+    if options.processes and len(options.processes) > 1:
+        raise ConfigError(f"--processes names {len(options.processes)} numbers beside --process: expected one")
+    processes = options.processes[0] if options.processes else None
+    cluster.join(options.cluster, options.coordinator, processes, options.process, options.timeouts)
+    record = bench.bench(_load(options), options.steps, options.data_only, before)
+    if not cluster.is_first():
+        return 0
+    if before:
+        record["against"] = regression.compared(before, record, options.tolerance)
     print(json.dumps(record) if options.json else bench.as_text(record))
+    return 1 if before and record["against"]["regressions"] else 0
+
+
+def _scaling(options) -> int:
+    """A bench of its own for each number of devices or processes."""
+    from gan_jax import scaling
+
+    unit = "devices" if options.devices else "processes"
+    for name in ("processes", "data_only", "against", "cluster", "coordinator", "process"):
+        if name != unit and getattr(options, name) not in (None, False):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} beside --{unit}, which measures scaling: leave one of them out"
+            )
+    words = [f"--steps={options.steps}", *(f"{OVERRIDE}{override}" for override in options.overrides)]
+    if options.config is not None:
+        words.append(f"--config={options.config}")
+    record = scaling.scaling(_load(options), unit, getattr(options, unit), words)
+    print(json.dumps(record) if options.json else scaling.as_text(record))
     return 0
 
 

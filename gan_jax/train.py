@@ -4,10 +4,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import jax
 from ml_collections import ConfigDict
 
-from gan_jax import cluster
+from gan_jax import cluster, compilations
 from gan_jax import config as configs
 from gan_jax import workdir as workdirs
 from gan_jax.data.source import open_source
@@ -66,7 +65,7 @@ def train(
     options = Options(standing=config.evaluate.standing, seed=config.evaluate.seed)
     sampler = Sampler(recipe, mesh, config.evaluate.batch, options)
     evaluation = Evaluation(config, recipe, mesh, sampler, source) if config.evaluate.metrics else None
-    keep_compilations(config.train.compilation_cache)
+    compilations.keep(config.train.compilation_cache)
     collapses = Collapses(workdir, Settings(**config.train.collapse))
     while True:
         try:
@@ -178,9 +177,3 @@ def _begun_with(init: Path, run: Run) -> state.State:
     if fresh:
         print(f"{classes[0]} classes there, {classes[1]} here: {', '.join(fresh)} begin untrained", file=sys.stderr)
     return current
-
-
-def keep_compilations(folder: str) -> None:
-    """Lets XLA keep compiled programs in a folder, so that a second start of the same run is quick; "" for not."""
-    if folder:
-        jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))

@@ -1,5 +1,6 @@
 """The folder of one run: what lies in it, and when a run may take it up again."""
 
+import contextlib
 import json
 import os
 import platform
@@ -24,6 +25,8 @@ from gan_jax.report import atomic
 
 NOTICE = "LICENCE-NOTICE.txt"  # on imported weights: where they come from, and their terms
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
+_ACCELERATION = ("jax-cuda", "jax-rocm", "libtpu", "nvidia-cublas", "nvidia-cudnn", "nvidia-nccl")  # how names begin
+_FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")
 
 
 def check(workdir: epath.Path, config: ConfigDict, accept_changes: bool = False) -> None:
@@ -128,24 +131,54 @@ def notice(workdir: epath.Path) -> str:
 
 
 def environment() -> dict:
-    """Versions, devices and the git commit: what a result depends on beside its config."""
+    """Versions, devices, flags of the compiler and the git commit: what a result depends on beside its config."""
     device = jax.devices()[0]
+    installed = {package.name.lower().replace("_", "-"): package.version for package in metadata.distributions()}
     return {
         "gan_jax": __version__,
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {
+            name: installed[name] for name in sorted(installed) if name in _PACKAGES or name.startswith(_ACCELERATION)
+        },
+        "driver": _driver() if device.platform == "gpu" else None,
+        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ},
         "device": device.device_kind,
         "backend": device.platform,
         "devices": jax.device_count(),
         "processes": jax.process_count(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 
 def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    """Of the checkout that the package lies in, with "-dirty" where files differ; None where it is installed elsewhere."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    if _output(*git, "ls-files", "--error-unmatch", Path(__file__).name) is None:  # also in .venv of another checkout
+        return None
+    return _output(*git, "describe", "--always", "--dirty", "--abbrev=12")
+
+
+def _driver() -> str | None:
+    """Version of NVIDIA's."""
+    versions = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return versions.partition("\n")[0] if versions else None
+
+
+def _processor() -> str:
+    """What the machine calls its processor; Linux tells in a file only."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _output(*command: str) -> str | None:
+    """What a command prints, None where it fails or is not there."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

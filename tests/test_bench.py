@@ -1,22 +1,26 @@
 """What `gan-jax bench` measures, and that the count of operations explains the compiler's."""
 
+import copy
+import datetime
 import json
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import bench, flops
+from gan_jax import bench, flops, main
 from gan_jax import config as configs
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.engine.step import abstract_batch, lower_step, make_step
+from gan_jax.errors import ConfigError
+
+OVERRIDES = ("mesh.shape=(4,)", "train.microbatches=2", "train.compilation_cache=none")
 
 
 @pytest.fixture(scope="module")
 def record():
-    overrides = ["mesh.shape=(4,)", "train.microbatches=2", "train.compilation_cache=none"]
-    return bench.bench(configs.load("configs/biggan_digits.py:quick", overrides), steps=4)
+    return bench.bench(configs.load("configs/biggan_digits.py:quick", OVERRIDES), steps=4)
 
 
 def test_a_record_is_json_and_adds_up(record):
@@ -33,6 +37,48 @@ def test_a_record_is_json_and_adds_up(record):
     assert "images/s" in bench.as_text(record)
 
 
+def test_a_record_says_what_its_figures_depend_on(record):
+    assert (record["format"], record["data_only"], record["batch_size"]) == (1, False, 16)
+    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(record["date"])
+    assert datetime.timedelta(0) <= age < datetime.timedelta(hours=1)
+    assert (record["config"]["train.microbatches"], record["config"]["mesh.shape"]) == (2, [4])
+    assert record["config"]["data.identity"]
+    assert "xla_force_host_platform_device_count" in record["environment"]["flags"]["XLA_FLAGS"]
+    low, high = record["real"]["step_seconds_quartiles"]
+    assert low <= record["real"]["step_seconds"] <= high
+
+
+def test_quartiles_are_those_of_steps_of_one_kind():
+    """A step with a rare phase takes longer, and that is no noise."""
+    kinds = [(("D", 1),), (("D", 1), ("R", 1))]
+    due = [kinds[step % 4 == 0] for step in range(bench.WARM_UP + 40)]
+    rates = bench._rates([2.0 if kind == kinds[1] else 1.0 for kind in due], due, batch_size=8)
+    rare = sum(kind == kinds[1] for kind in due[bench.WARM_UP :]) / 40
+    assert rates["step_seconds"] == pytest.approx(1 + rare)
+    assert rates["step_seconds_quartiles"] == pytest.approx([1 + rare, 1 + rare])
+    assert rates["images_per_second"] == pytest.approx(8 / (1 + rare))
+
+
+def test_an_earlier_record_of_something_else_is_refused_before_anything_is_measured(record):
+    other = {**record, "environment": {**record["environment"], "devices": 8}, "batch_size": 32}
+    with pytest.raises(ConfigError, match="devices 8 there and 4 here, batch_size 32 there and 16 here"):
+        bench.bench(configs.load("configs/biggan_digits.py:quick", OVERRIDES), 4, before=other)
+
+
+@pytest.mark.parametrize(("times", "tolerance", "code"), [(1.2, "0.1", 1), (1.2, "0.3", 0), (0.5, "0.1", 0)])
+def test_the_exit_code_tells_of_a_regression(record, monkeypatch, capsys, tmp_path, times, tolerance, code):
+    (tmp_path / "before.json").write_text(json.dumps(record))
+    slower = copy.deepcopy(record)
+    slower["compile"]["seconds"] *= times
+    monkeypatch.setattr(bench, "bench", lambda config, steps, data_only, before: copy.deepcopy(slower))
+    words = ["bench", "--config=configs/biggan_digits.py:quick", f"--against={tmp_path}/before.json"]
+    assert main.main([*words, f"--tolerance={tolerance}"]) == code
+    assert ("worse by more than 10% and the noise: compiling, s" in capsys.readouterr().out) == (code == 1)
+    assert main.main([*words, f"--tolerance={tolerance}", "--json"]) == code
+    against = json.loads(capsys.readouterr().out)["against"]
+    assert against["regressions"] == (["compiling, s"] if code else [])
+
+
 def test_the_count_explains_the_compiler_s_with_loops_multiplied_out(record):
     """Two discriminator steps and two microbatches: a loop body counted once would be off by a factor of 3 or 4."""
     assert record["flops"]["compiler_over_analytic"] == pytest.approx(1, abs=0.02)
@@ -45,6 +91,7 @@ def test_the_input_pipeline_alone():
     assert "input alone" in bench.as_text(record)
 
 
+@pytest.mark.slow
 def test_the_count_explains_the_compiler_s_for_biggan_128():
     config = configs.load("configs/biggan_imagenet128.py")
     recipe, mesh = load(config), sharding.data_mesh(1)

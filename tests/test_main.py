@@ -259,6 +259,7 @@ def test_a_mistake_in_a_workdir_changes_nothing_there(gan_jax, tmp_path, born):
 
 # What follows `gan-jax`, and what the sentence names; {born} and {untrained} are workdirs. All exit with 2.
 BAD_USE = [
+    (["bench", QUICK, "--devices=1,2", "--data-only"], "beside --devices"),
     (["sample", "--workdir={tmp}/none", "--out={tmp}/x.png"], "none is no workdir"),
     (["sample", "--workdir={tmp}", "--out={tmp}/x.png"], "is no workdir"),
     (["sample", "--workdir={untrained}", "--out={tmp}/x.png"], "has no checkpoint yet: train it first"),
@@ -369,7 +370,7 @@ def test_check_prints_a_line_each_and_fails_with_1(gan_jax, monkeypatch):
 
 def test_without_a_config_the_workdir_s_own_counts(gan_jax, born, monkeypatch):
     seen = []
-    monkeypatch.setattr(train, "train", lambda config, workdir, accept, init: seen.append((config, accept)) or 42)
+    monkeypatch.setattr(train, "train", lambda config, workdir, accept, *_: seen.append((config, accept)) or 42)
     code, _, _ = gan_jax("train", f"--workdir={born}", "--config.train.length=9 steps", "--accept-changes")
     (config, accept) = seen[0]
     assert (code, config.model.G.channels, config.train.length, accept) == (42, 2, "9 steps", True)
@@ -377,7 +378,7 @@ def test_without_a_config_the_workdir_s_own_counts(gan_jax, born, monkeypatch):
 
 def test_without_config_and_workdir_the_default_counts(gan_jax, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(train, "train", lambda config, workdir, accept, init: seen.append(config) or 0)
+    monkeypatch.setattr(train, "train", lambda config, *_: seen.append(config) or 0)
     assert gan_jax("train", f"--workdir={tmp_path}/new")[0] == 0
     assert configs.changes(seen[0], configs.load(configs.DEFAULT)) == []
 

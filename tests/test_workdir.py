@@ -1,6 +1,10 @@
 """The folder of a run: who may take it up, what is written into it, what is read from it."""
 
 import json
+import os
+import re
+import subprocess
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -74,6 +78,7 @@ def test_the_record_says_what_a_result_depends_on(taken):
     environment = json.loads((taken / "environment.json").read_text())
     assert environment["gan_jax"] == __version__
     assert environment["packages"]["jax"] == jax.__version__
+    assert environment["packages"].keys() >= {"jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy"}
     assert (environment["backend"], environment["devices"], environment["processes"]) == ("cpu", 4, 1)
     assert environment["cores"] >= 1
     assert environment["git_commit"] is None or len(environment["git_commit"]) >= 12
@@ -82,6 +87,38 @@ def test_the_record_says_what_a_result_depends_on(taken):
 def test_without_git_the_commit_is_unknown(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert workdirs.environment()["git_commit"] is None
+
+
+def test_a_checkout_that_only_surrounds_the_package_has_not_its_commit(monkeypatch, tmp_path):
+    def git(*words):
+        identity = ("-c", "user.name=N", "-c", "user.email=E")
+        subprocess.run(["git", "-C", tmp_path, *identity, *words], check=True, capture_output=True)
+
+    module = tmp_path / "workdir.py"
+    module.touch()
+    monkeypatch.setattr(workdirs, "__file__", str(module))
+    git("init")
+    git("commit", "--allow-empty", "--message=nothing")
+    assert workdirs.environment()["git_commit"] is None
+    git("add", "workdir.py")
+    assert workdirs.environment()["git_commit"].endswith("-dirty")
+    git("commit", "--message=the package")
+    assert re.fullmatch("[0-9a-f]{12}", workdirs.environment()["git_commit"])
+
+
+def test_the_record_tells_flags_and_the_driver_of_a_gpu(monkeypatch, tmp_path):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '580.95.05\\n580.95.05\\n'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_some")
+    monkeypatch.delenv("LIBTPU_INIT_ARGS", raising=False)
+    environment = workdirs.environment()
+    assert (environment["driver"], environment["flags"]) == (None, {"XLA_FLAGS": "--xla_some"})
+    assert environment["processor"]
+    monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(platform="gpu", device_kind="NVIDIA H200")])
+    assert workdirs.environment()["driver"] == "580.95.05"
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert workdirs.environment()["driver"] is None
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import jax
 
+from gan_jax.layers.remat import convolved
+
 
 class Window(NamedTuple):
     """How a kernel moves: its stride, and the zeros beyond every edge."""
@@ -21,12 +23,12 @@ class Window(NamedTuple):
 
 def correlate(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """x [n, h, w, c] with a kernel [k, k, c, d] -> [n, h', w', d], in their dtype; h' = (h + 2 padding - k)/stride + 1."""
-    return _correlate(x, kernel, window)
+    return convolved(_correlate(x, kernel, window))
 
 
 def transposed(y: jax.Array, kernel: jax.Array, window: Window, size: tuple[int, int]) -> jax.Array:
     """The adjoint of `correlate` by x: y [n, h', w', d] with a kernel [k, k, c, d] -> [n, *size, c]."""
-    return _transposed(y, kernel, window, size)
+    return convolved(_transposed(y, kernel, window, size))
 
 
 def _plain(x, kernel, window):

@@ -13,6 +13,7 @@ from jax.nn.initializers import Initializer
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.initializers import fan_in_uniform
+from gan_jax.layers.remat import convolved
 from gan_jax.layers.spectral_norm import spectral_norm
 
 
@@ -50,7 +51,7 @@ class Conv(nn.Module):
             padding="SAME",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
-        return _add_bias(self, y, shape)
+        return _add_bias(self, convolved(y), shape)
 
 
 class Dense(nn.Module):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
 from gan_jax.layers.linear import Dense, Embed
+from gan_jax.layers.remat import statistic
 
 
 class BatchNorm(nn.Module):
@@ -105,8 +106,8 @@ def _moments(x, shift):
     """
     axes = tuple(range(x.ndim - 1))
     difference = x - shift
-    mean = difference.mean(axes)
-    var = jnp.square(difference).mean(axes) - jnp.square(mean)
+    mean = statistic(difference.mean(axes))
+    var = statistic(jnp.square(difference).mean(axes)) - jnp.square(mean)
     return shift + mean, jnp.maximum(var, 0)
 
 

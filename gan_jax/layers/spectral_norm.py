@@ -9,6 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.layers.remat import statistic
+
 
 def spectral_norm(module: nn.Module, matrix: jax.Array, eps: float) -> jax.Array:
     """Estimates the largest singular value of a weight, keeping `u` [out] in `module`'s collection `spectral`.
@@ -23,8 +25,8 @@ def spectral_norm(module: nn.Module, matrix: jax.Array, eps: float) -> jax.Array
     """
     # Unnormalised at first, as published: the first iteration removes its length.
     u = module.variable("spectral", "u", lambda: jax.random.normal(module.make_rng("params"), matrix.shape[-1:]))
-    v = jax.lax.stop_gradient(_normalize(_product(matrix, u.value), eps))
-    image = _product(v, matrix)
+    v = statistic(jax.lax.stop_gradient(_normalize(_product(matrix, u.value), eps)))
+    image = statistic(_product(v, matrix))
     advanced = jax.lax.stop_gradient(_normalize(image, eps))
     if module.is_mutable_collection("spectral") and not module.is_initializing():
         u.value = advanced

@@ -23,6 +23,7 @@ from gan_jax.layers.attention import SelfAttention
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm
+from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 
 # Widths in multiples of `channels`: of the 4x4 input, then of the output of every block. Each block doubles.
@@ -123,6 +124,7 @@ class Generator(nn.Module):
         sn_eps: epsilon of spectral normalisation, None for none.
         weight_init: initialiser of kernels and tables, see `initializer`.
         image_channels: channels of the images.
+        remat: activations that the backward pass computes anew, see `layers.remat`.
         dtype: of the convolutions, the first layer and the attention.
     """
 
@@ -141,6 +143,7 @@ class Generator(nn.Module):
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @property
@@ -167,10 +170,12 @@ class Generator(nn.Module):
         )
         x = stem(first).reshape(-1, 4, 4, widths[0] * self.channels)
         for i, width in enumerate(widths[1:]):
-            x = GeneratorBlock(width * self.channels, conv, norm, name=f"block_{i}")(x, conditions[i], train=train)
+            block = GeneratorBlock(width * self.channels, conv, norm, name=f"block_{i}")
+            x = rematted(block, self.remat, 2 * x.shape[1])(x, conditions[i], train=train)
             if x.shape[1] in self.attention:
-                x = SelfAttention(conv, name=f"attention_{i}")(x)
-        return ImageOutput(self.image_channels, self.image_channels, conv, output_norm, name="output")(x, train=train)
+                x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
+        output = ImageOutput(self.image_channels, self.image_channels, conv, output_norm, name="output")
+        return rematted(output, self.remat, x.shape[1])(x, train=train)
 
     def _conditions(self, z, labels, blocks):
         """The input of the first layer, and what conditions each block: a vector, labels, or None."""
@@ -270,6 +275,7 @@ class Discriminator(nn.Module):
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -286,7 +292,7 @@ class Discriminator(nn.Module):
         x = images
         for i, width in enumerate(widths):
             features = width * self.channels
-            x = DiscriminatorBlock(
+            block = DiscriminatorBlock(
                 features=features,
                 hidden=features if self.wide else x.shape[-1],
                 downsample=i < halvings,
@@ -294,7 +300,8 @@ class Discriminator(nn.Module):
                 equal_width_shortcut=self.equal_width_shortcut,
                 conv=conv,
                 name=f"block_{i}",
-            )(x)
+            )
+            x = rematted(block, self.remat, x.shape[1])(x)
             if x.shape[1] in self.attention:
-                x = SelfAttention(conv, name=f"attention_{i}")(x)
+                x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
         return ProjectionOutput(self.num_classes, self.sn_eps, kernel_init, name="output")(x, labels)

@@ -16,6 +16,7 @@ from gan_jax.layers.attention import SelfAttention
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, ConditionalBatchNorm
+from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 from gan_jax.networks.biggan import (
     ImageOutput,
@@ -78,6 +79,7 @@ class Generator(nn.Module):
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @property
@@ -108,12 +110,14 @@ class Generator(nn.Module):
         x = stem(condition).reshape(-1, 4, 4, widths[0] * self.channels)
         for i, width in enumerate(widths[1:]):
             same = GeneratorBlock(x.shape[-1], False, conv, norm, name=f"block_{2 * i}")
+            x = rematted(same, self.remat, x.shape[1])(x, condition, train=train)
             double = GeneratorBlock(width * self.channels, True, conv, norm, name=f"block_{2 * i + 1}")
-            x = double(same(x, condition, train=train), condition, train=train)
+            x = rematted(double, self.remat, 2 * x.shape[1])(x, condition, train=train)
             if x.shape[1] in self.attention:
-                x = SelfAttention(conv, name=f"attention_{i}")(x)
+                x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
         conv_channels = self.channels if self.wide_rgb else self.image_channels
-        return ImageOutput(self.image_channels, conv_channels, conv, output_norm, name="output")(x, train=train)
+        output = ImageOutput(self.image_channels, conv_channels, conv, output_norm, name="output")
+        return rematted(output, self.remat, x.shape[1])(x, train=train)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -153,6 +157,7 @@ class Discriminator(nn.Module):
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -168,8 +173,10 @@ class Discriminator(nn.Module):
         conv = functools.partial(Conv, sn_eps=self.sn_eps, kernel_init=kernel_init, dtype=self.dtype)
         x = conv(widths[0] * self.channels, 3, name="stem")(images)
         for i, width in enumerate(widths[1:]):
-            x = DiscriminatorBlock(width * self.channels, i < halvings, conv, name=f"block_{2 * i}")(x)
-            x = DiscriminatorBlock(width * self.channels, False, conv, name=f"block_{2 * i + 1}")(x)
+            halve = DiscriminatorBlock(width * self.channels, i < halvings, conv, name=f"block_{2 * i}")
+            x = rematted(halve, self.remat, x.shape[1])(x)
+            same = DiscriminatorBlock(width * self.channels, False, conv, name=f"block_{2 * i + 1}")
+            x = rematted(same, self.remat, x.shape[1])(x)
             if x.shape[1] in self.attention:
-                x = SelfAttention(conv, name=f"attention_{i}")(x)
+                x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
         return ProjectionOutput(self.num_classes, self.sn_eps, kernel_init, name="output")(x, labels)

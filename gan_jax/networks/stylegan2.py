@@ -16,6 +16,7 @@ from gan_jax.layers.bias_act import bias_act
 from gan_jax.layers.equalized import EqualizedConv, EqualizedDense
 from gan_jax.layers.fir import upsample
 from gan_jax.layers.modulated_conv import modulated_conv
+from gan_jax.layers.remat import rematted
 from gan_jax.networks.mapping import Mapping
 from gan_jax.networks.pyramid import dtype_at, resolutions, width
 
@@ -37,6 +38,7 @@ class Generator(nn.Module):
         average_decay: of the moving average of w.
         conv_clamp: bound on the activations, None for none; published with half precision.
         half_resolutions: the highest so many resolutions compute in `dtype`, the others in float32.
+        remat: activations that the backward pass computes anew, see `layers.remat`.
         dtype: of the convolutions at these.
     """
 
@@ -51,6 +53,7 @@ class Generator(nn.Module):
     average_decay: float = 0.995
     conv_clamp: float | None = None
     half_resolutions: int = 4
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
@@ -67,6 +70,7 @@ class Generator(nn.Module):
             self.image_channels,
             self.conv_clamp,
             self.half_resolutions,
+            self.remat,
             self.dtype,
         )
 
@@ -119,6 +123,7 @@ class Synthesis(nn.Module):
     image_channels: int
     conv_clamp: float | None
     half_resolutions: int
+    remat: str | None
     dtype: jnp.dtype
 
     @nn.compact
@@ -136,7 +141,8 @@ class Synthesis(nn.Module):
                 name=f"b{r}",
             )
             # The image layer shares its w with the first layer of the next block.
-            x, images = block(x, images, ws[:, layer : layer + 3], noise, layer)
+            call = rematted(block, self.remat, r)
+            x, images = call(x, images, ws[:, layer : layer + 3], noise=noise, first_layer=layer)
             layer += 1 if r == 4 else 2
         return images
 
@@ -152,7 +158,7 @@ class _Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, images, ws: jax.Array, noise: Noise, first_layer: int):
+    def __call__(self, x, images, ws: jax.Array, *, noise: Noise, first_layer: int):
         layer = functools.partial(_Layer, self.features, self.resolution, clamp=self.clamp, dtype=self.dtype)
         if x is None:
             constant = self.param("const", nn.initializers.normal(1.0), (4, 4, self.features))

@@ -15,6 +15,7 @@ from gan_jax.layers.bias_act import bias_act
 from gan_jax.layers.equalized import EqualizedConv, EqualizedDense
 from gan_jax.layers.fir import downsample
 from gan_jax.layers.minibatch_stddev import minibatch_stddev
+from gan_jax.layers.remat import rematted
 from gan_jax.networks.mapping import Mapping
 from gan_jax.networks.pyramid import dtype_at, resolutions, width
 
@@ -33,6 +34,7 @@ class Discriminator(nn.Module):
         stddev_group: images in a group of the minibatch standard deviation, None for the batch.
         conv_clamp: bound on the activations, None for none; published with half precision.
         half_resolutions: the highest so many resolutions compute in `dtype`, the others in float32.
+        remat: activations that the backward pass computes anew, see `layers.remat`.
         dtype: of the convolutions at these.
     """
 
@@ -45,6 +47,7 @@ class Discriminator(nn.Module):
     stddev_group: int | None = 4
     conv_clamp: float | None = None
     half_resolutions: int = 4
+    remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -58,7 +61,8 @@ class Discriminator(nn.Module):
         x, images = None, images.astype(jnp.float32)
         for r in reversed(resolutions(self.resolution)[1:]):
             dtype = dtype_at(r, self.resolution, self.half_resolutions, self.dtype)
-            x = _Block(widths[r], widths[r // 2], self.architecture, clamp, dtype, name=f"b{r}")(x, images)
+            block = _Block(widths[r], widths[r // 2], self.architecture, clamp, dtype, name=f"b{r}")
+            x = rematted(block, self.remat, r)(x, images)
             images = downsample(images) if skip else None
         head = _Head(widths[4], self.num_classes, self.stddev_group, clamp, skip, name="b4")
         features = head(x.astype(jnp.float32), images)

@@ -85,3 +85,59 @@ def test_options_that_do_not_fit_are_a_sentence():
         wrong = ConfigDict({"transform": "scale_by_adam", "options": options, "learning_rate": 0.1})
         with pytest.raises(ConfigError, match=message):
             optimizers.build(Player((), wrong))
+
+
+@pytest.mark.parametrize("mu_dtype", ["int32", "bfloat17", 16])
+def test_a_dtype_that_does_not_do_is_a_sentence(mu_dtype):
+    options = {"b1": 0.0, "b2": 0.99, "mu_dtype": mu_dtype}
+    wrong = ConfigDict({"transform": "scale_by_adam", "options": options, "learning_rate": 0.1})
+    with pytest.raises(ConfigError, match='mu_dtype is .*: expected "float32" or "bfloat16"'):
+        optimizers.build(Player((), wrong))
+
+
+MANY = np.random.default_rng(0).normal(size=(20, 2))
+
+
+def with_options(transform: str, **options) -> Player:
+    return Player((), ConfigDict({"transform": transform, "options": options, "learning_rate": 0.1}), lazy=16)
+
+
+def test_a_first_moment_in_bfloat16_changes_nothing_where_it_is_not_averaged_and_little_where_it_is():
+    for b1, tolerance in ((0.0, 0.0), (0.9, 2**-7)):
+        options = {"b1": b1, "b2": 0.999, "eps": 1e-6}
+        full = updates_of(optimizers.build(with_options("scale_by_adam", **options)), MANY)
+        half = updates_of(optimizers.build(with_options("scale_by_adam", **options, mu_dtype="bfloat16")), MANY)
+        np.testing.assert_allclose(half, full, rtol=0, atol=tolerance * np.abs(full).max())
+        assert b1 == 0 or np.abs(half - full).max() > 0
+
+
+def test_adam_without_a_first_moment_need_not_keep_one():
+    adam = updates_of(optimizers.build(with_options("scale_by_adam", b1=0.0, b2=0.99, eps=1e-6)), MANY)
+    options = {"decay": 0.99, "eps": 1e-6, "eps_in_sqrt": False, "bias_correction": True}
+    np.testing.assert_allclose(
+        updates_of(optimizers.build(with_options("scale_by_rms", **options)), MANY), adam, rtol=1e-6
+    )
+
+
+def test_memory_of_the_moments():
+    """Bytes for a thousand parameters and one count."""
+    rms = {"decay": 0.99, "eps_in_sqrt": False, "bias_correction": True}
+    for player, expected in (
+        (with_options("scale_by_adam", b1=0.0, b2=0.99), 8004),
+        (with_options("scale_by_adam", b1=0.0, b2=0.99, mu_dtype="bfloat16"), 6004),
+        (with_options("scale_by_rms", **rms), 4004),
+    ):
+        state = jax.eval_shape(optimizers.build(player).init, {"w": jnp.zeros(1000)})
+        assert sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) == expected
+
+
+def test_a_second_moment_in_bfloat16_would_stall():
+    """Why there is no option for it: from 1, squared gradients of 4 must take it to 4 (1 - 0.999^n) + 0.999^n."""
+    steps, decay = 1000, 0.999
+
+    def moment(dtype):
+        step = lambda _, v: (decay * v.astype(jnp.float32) + (1 - decay) * 4.0).astype(dtype)  # noqa: E731
+        return float(jax.lax.fori_loop(0, steps, step, jnp.ones((), dtype)))
+
+    np.testing.assert_allclose(moment(jnp.float32), 4 - 3 * decay**steps, rtol=1e-4)
+    assert moment(jnp.bfloat16) == 1

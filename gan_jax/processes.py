@@ -1,0 +1,102 @@
+"""Commands of gan-jax in processes of their own on this machine: JAX has as many devices as it finds when it starts."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_jax.errors import ConfigError, UserError
+
+_SIMULATED = "--xla_force_host_platform_device_count"
+
+
+def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
+    """Runs a command and returns what its first process prints.
+
+    Each process gets devices of its own: the next ones of the GPUs that CUDA_VISIBLE_DEVICES names, or of all; on CPU
+    simulated ones, which share the cores. Whatever ends this, none of the processes is left behind.
+
+    Args:
+        words: of the command, without `gan-jax`.
+        devices: of each process.
+        processes: how many; several are joined as by `--coordinator`, `--processes` and `--process`.
+
+    Raises:
+        UserError: one of them fails; of class ConfigError if it says so. The message is its own.
+    """
+    coordinator = f"--coordinator=localhost:{_free_port()}"
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    started: list[subprocess.Popen] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for index in range(processes):
+                joined = [coordinator, f"--processes={processes}", f"--process={index}"] if processes > 1 else []
+                with (Path(folder) / f"out{index}").open("w") as out, (Path(folder) / f"log{index}").open("w") as log:
+                    started.append(
+                        subprocess.Popen(
+                            [sys.executable, "-m", "gan_jax.main", *words, *joined],
+                            env=_environment(range(index * devices, (index + 1) * devices), processes > 1),
+                            stdin=subprocess.DEVNULL,
+                            stdout=out,
+                            stderr=log,
+                            start_new_session=True,
+                        )
+                    )
+            failed = _wait(started)
+        finally:
+            for process in started:
+                with contextlib.suppress(ProcessLookupError):  # it ended, and so did those that read data for it
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            signal.signal(signal.SIGTERM, before)
+        if failed is not None:
+            _fail(started[failed].returncode, (Path(folder) / f"log{failed}").read_text())
+        return (Path(folder) / "out0").read_text()
+
+
+def _environment(chosen: range, of_several: bool) -> dict[str, str]:
+    """The variables of a process that gets these of the devices."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = [str(index) for index in range(chosen.stop)] if named is None else named.split(",")
+    flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_SIMULATED)]
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (of_several and name.lower().endswith("_proxy"))  # a proxy knows no way to this machine
+    }
+    return kept | {
+        "XLA_FLAGS": " ".join([*flags, f"{_SIMULATED}={len(chosen)}"]),
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus[chosen.start : chosen.stop]),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def _wait(processes: Sequence[subprocess.Popen]) -> int | None:
+    """Until all have ended well, or one has failed: which."""
+    while True:
+        codes = [process.poll() for process in processes]
+        for index, code in enumerate(codes):
+            if code:
+                return index
+        if None not in codes:
+            return None
+        time.sleep(0.05)
+
+
+def _fail(code: int, log: str) -> NoReturn:
+    lines = log.strip().splitlines() or ["it said nothing"]
+    said = [line.removeprefix("gan-jax: ") for line in lines if line.startswith("gan-jax: ")] or lines
+    kind = ConfigError if code == ConfigError.exit_code else UserError
+    raise kind(said[-1] if said is not lines else f"a process ended with exit code {code}: {said[-1][:300]}")
