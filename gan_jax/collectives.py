@@ -5,7 +5,13 @@ import math
 import re
 from collections import defaultdict
 
+import jax
+
 from gan_jax import hlo
+from gan_jax.engine.recipe import Recipe
+from gan_jax.engine.schedule import Active
+from gan_jax.engine.sharding import path_name
+from gan_jax.engine.state import State
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute", "collective-broadcast")
 
@@ -55,6 +61,32 @@ def by_kind(collectives: list[Collective]) -> dict[str, dict[str, int]]:
         table[collective.kind]["count"] += collective.times
         table[collective.kind]["bytes"] += collective.times * collective.bytes
     return dict(table)
+
+
+def least(recipe: Recipe, active: Active, target: State, microbatches: int) -> dict[str, int]:
+    """What data parallelism cannot do without in a step: all-reduces `{"count": ..., "bytes": ...}`.
+
+    The gradients of a phase's players, once for each update; and the mean and variance of every batch normalisation, for
+    each microbatch, once forward and, where the network is trained, once backward: as each depends on the one before,
+    they cannot be joined. Every phase is taken to run every network that has them once.
+    """
+    count = total = 0
+    repeats = dict(active)
+    for phase in recipe.phases:
+        if not (updates := repeats.get(phase.name, 0)):
+            continue
+        trained = {network for player in phase.players for network in recipe.players[player].networks}
+        count, total = count + updates, total + updates * sum(_bytes(target.params[network]) for network in trained)
+        for network, stats in target.stats.items():
+            passes = updates * microbatches * (2 if network in trained else 1)
+            moments = stats.get("batch_stats", {})
+            layers = sum(path_name(path).endswith("mean") for path, _ in jax.tree.leaves_with_path(moments))
+            count, total = count + passes * layers, total + passes * _bytes(moments)
+    return {"count": count, "bytes": total}
+
+
+def _bytes(tree) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _group(attributes: str, devices: int) -> int:

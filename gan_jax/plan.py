@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from gan_jax import estimate, flops, hardware, hlo, plan_report, topology
-from gan_jax.collectives import Collective, by_kind, find
+from gan_jax.collectives import Collective, by_kind, find, least
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Recipe, load
 from gan_jax.engine.step import abstract_batch, lower_step, make_step
@@ -255,6 +255,7 @@ def _work(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, Any]:
         "loops": max((len(c.loops) for c in compiled.values()), default=0),
         "loops_counted_once": max((c.loops.count(None) for c in compiled.values()), default=0),
         "collectives": _mean_collectives(job, compiled),
+        "least": _least(job, compiled),
         "variants": [
             {
                 "stage": stage,
@@ -278,6 +279,15 @@ def _mean_collectives(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, 
             for name, value in entry.items():
                 mean[name] += value * job.steps[variant] / steps
     return table
+
+
+def _least(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, float] | None:
+    """All-reduces that the mean step cannot do without; None where more than the batch is split."""
+    if job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(()):
+        return None
+    target, steps = state.abstract(job.recipe, job.mesh, ()), sum(job.steps[variant] for variant in compiled)
+    each = {v: least(job.recipe, v[1], target, job.microbatches) for v in compiled}
+    return {name: sum(e[name] * job.steps[v] for v, e in each.items()) / steps for name in ("count", "bytes") if steps}
 
 
 def _of_one(compiled: Compiled) -> dict[str, Any]:

@@ -16,6 +16,11 @@ def as_text(record: dict[str, Any]) -> str:
         f"{work['operations_per_image'] / 1e9:,.3f} GFLOP per image{_other_count(work)}",
         *(f"{c['count']:,.4g} {kind} a step of {size(c['bytes'])} in all" for kind, c in work["collectives"].items()),
     ]
+    if floor := work["least"]:
+        lines.append(
+            f"{floor['count']:,.4g} all-reduce of {size(floor['bytes'])} are the least: gradients once for each update, "
+            "moments of every batch normalisation"
+        )
     if once := work["loops_counted_once"]:
         lines.append(f"{once} loops of unknown length count as if they went round once: work and collectives are more")
     if times is None:
