@@ -145,7 +145,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("--data", required=True, metavar="WORDS", help=words)
     sub.add_argument("--out", type=_place, required=True, metavar="DIR", help="a new folder")
     sub.add_argument("--resolution", type=int, metavar="R", help="pixels of a side; the data's own if not given")
-    sub.add_argument("--steps", type=int, metavar="N", help="of the training")
+    sub.add_argument("--steps", type=int, default=1000, metavar="N", help="of the training (1000)")
     sub.add_argument("--seed", type=int, default=0, metavar="S", help="of the training")
 
     command("params", "Print the parameter table and totals of a config.", config=True, figures=True)

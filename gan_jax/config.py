@@ -194,7 +194,7 @@ def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
 
 
 def read(workdir: epath.Path, overrides: list[str] = ()) -> ConfigDict:
-    """The resolved config of a workdir.
+    """The resolved config of a workdir; fields that an older version did not know have their defaults.
 
     Raises:
         ConfigError: the folder has no readable config.json.
@@ -209,7 +209,18 @@ def read(workdir: epath.Path, overrides: list[str] = ()) -> ConfigDict:
         raise ConfigError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds {type(values).__name__}: expected the sections of a config")
-    return finish(ConfigDict(_lists_to_tuples(values)), overrides)
+    return finish(ConfigDict(_filled(_lists_to_tuples(values), base().to_dict())), overrides)
+
+
+def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a workdir with the fields that an older version did not know yet, at their defaults."""
+    filled = dict(values)
+    for name, default in defaults.items():
+        if name not in values:
+            filled[name] = default
+        elif isinstance(default, dict) and isinstance(values[name], dict):
+            filled[name] = _filled(values[name], default)
+    return filled
 
 
 def to_json(config: ConfigDict) -> str:
@@ -245,7 +256,7 @@ def changes(old: ConfigDict, new: ConfigDict) -> list[str]:
     return [
         f"config.{key} is {after.get(key, 'absent')!r} but {before.get(key, 'absent')!r} in the workdir"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and not key.startswith(FREE_ON_RESUME)
+        if before.get(key) != after.get(key) and not (key.startswith(FREE_ON_RESUME) or key.endswith(".remat"))
     ]
 
 

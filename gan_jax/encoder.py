@@ -21,7 +21,7 @@ from gan_jax.metrics.extractors.encoder import DESCRIPTION, TENSORS, Description
 from gan_jax.report.bar import Bar
 from gan_jax.report.units import quantity
 
-RESOLUTION, STEPS = 32, 1000  # where nothing else is known
+RESOLUTION = 32  # where nothing else is known
 TRAINED = 60_000  # polygons; the next 10,000, which the authors of the set test on, are held out
 CHUNK = 4096  # images read at a time
 SHOWN = 3  # confusions that are named
@@ -41,7 +41,7 @@ class _Examples:
 
 
 def encoder(
-    data: str, out: epath.Path, resolution: int | None = None, steps: int = STEPS, seed: int = 0
+    data: str, out: epath.Path, resolution: int | None = None, steps: int = 1000, seed: int = 0
 ) -> tuple[dict[str, Any], str]:
     """Trains an encoder on a labelled data set, or on the polygons, whose angles it learns, and writes it to a folder.
 

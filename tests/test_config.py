@@ -1,5 +1,6 @@
 """Configs: found, overridden, checked, written to a workdir and compared with it."""
 
+import json
 import textwrap
 
 import pytest
@@ -230,3 +231,17 @@ def test_base_is_made_anew_each_time():
     configs.base().train.batch_size = 1
     assert configs.base().train.batch_size == 64
     assert isinstance(configs.base(), ConfigDict)
+
+
+def test_a_workdir_of_an_older_version_has_the_defaults_of_what_it_does_not_know(tmp_path):
+    values = json.loads(configs.to_json(configs.load("configs/biggan_digits.py:quick")))
+    del values["report"]["profile"], values["train"]["collapse"], values["evaluate"]["settings"]["neighbours"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    config = configs.read(tmp_path)
+    assert (config.report.profile, config.train.collapse.patience, config.evaluate.settings.neighbours) == ("", 3, 3)
+    assert configs.changes(config, configs.load("configs/biggan_digits.py:quick")) == []
+
+
+def test_what_the_backward_pass_keeps_may_change_on_resume():
+    before, after = (configs.load("configs/biggan_digits.py", [f"model.G.remat={word}"]) for word in ("None", "blocks"))
+    assert configs.changes(before, after) == []

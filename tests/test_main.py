@@ -383,6 +383,13 @@ def test_without_config_and_workdir_the_default_counts(gan_jax, tmp_path, monkey
     assert configs.changes(seen[0], configs.load(configs.DEFAULT)) == []
 
 
+def test_an_encoder_is_trained_without_saying_how_long(gan_jax, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("gan_jax.encoder.encoder", lambda *words: seen.append(words) or ({}, "trained"))
+    assert gan_jax("encoder", "--data=digits", f"--out={tmp_path}/new")[:2] == (0, "trained\n")
+    assert seen == [("digits", tmp_path / "new", None, 1000, 0)]
+
+
 def test_interrupting_is_no_traceback(gan_jax, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
