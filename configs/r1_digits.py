@@ -3,8 +3,8 @@
     gan-jax train --config=configs/r1_digits.py --workdir=workdirs/r1_digits
 
 Paper: arXiv 1801.04406, as LMescheder/GAN_stability with Adam (0, 0.99); here with narrow networks, a shorter average,
-larger learning rates than its 1e-4 and a smaller gamma than its 20. Two minutes on two CPU cores; a classifier then
-recognises 99.5 % of the digits (seed 0).
+larger learning rates than its 1e-4 and a smaller gamma than its 20. Some minutes on two CPU cores; the project's
+digit encoder then recognises 99.7 % of the digits (seed 0), at a Frechet distance of 1.4 in its features.
 """
 
 from gan_jax.config import base, check_argument

@@ -111,7 +111,8 @@ class Watch:
                     -np.inf,
                     settings.gap,
                 )
-                found[f"the loss of {phase}"] = (values[f"{phase}/loss"], settings.loss, np.inf)
+                if f"{phase}/loss" in values:  # where one player learns from it
+                    found[f"the loss of {phase}"] = (values[f"{phase}/loss"], settings.loss, np.inf)
             elif phase == "spectral_norm":
                 found[f"the largest singular value of {what}"] = (value, 0.0, settings.norm)
             elif name == "diversity":

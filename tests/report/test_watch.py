@@ -65,6 +65,12 @@ def test_a_critic_whose_loss_is_negative_is_judged_by_its_gap():
     assert not alarms([*[line(loss=-3.0)] * 20, *[line(loss=-0.1)] * 10])
 
 
+def test_a_phase_of_several_players_is_judged_by_its_gap():
+    several = [{"both/real_logit": gap, "both/fake_logit": 0.0, "both/loss_A": 1.0} for gap in [1.0] * 20 + [9.0] * 3]
+    ((_, alarm),) = alarms(several)
+    assert alarm.signs == ("the gap between the logits of both is 9, usually 1",)
+
+
 def test_a_watch_may_be_off_and_short_runs_have_none():
     assert not alarms([*STEADY, *[line(gap=6.0)] * 10], action="")
     assert not Watch(SECTION, lines=12).active
