@@ -63,12 +63,13 @@ def by_kind(collectives: list[Collective]) -> dict[str, dict[str, int]]:
     return dict(table)
 
 
-def least(recipe: Recipe, active: Active, target: State, microbatches: int) -> dict[str, int]:
+def least(recipe: Recipe, active: Active, target: State, microbatches: int, dtype: str) -> dict[str, int]:
     """What data parallelism cannot do without in a step: all-reduces `{"count": ..., "bytes": ...}`.
 
     The gradients of a phase's players, once for each update; and the mean and variance of every batch normalisation, for
     each microbatch, once forward and, where the network is trained, once backward: as each depends on the one before,
-    they cannot be joined. Every phase is taken to run every network that has them once.
+    they cannot be joined. Every phase is taken to run every network that has them once. Gradients of kernels count in
+    the `dtype` of the convolutions, as which they come about, all others in float32.
     """
     count = total = 0
     repeats = dict(active)
@@ -76,13 +77,24 @@ def least(recipe: Recipe, active: Active, target: State, microbatches: int) -> d
         if not (updates := repeats.get(phase.name, 0)):
             continue
         trained = {network for player in phase.players for network in recipe.players[player].networks}
-        count, total = count + updates, total + updates * sum(_bytes(target.params[network]) for network in trained)
+        count, total = (
+            count + updates,
+            total + updates * sum(_gradients(target.params[network], dtype) for network in trained),
+        )
         for network, stats in target.stats.items():
             passes = updates * microbatches * (2 if network in trained else 1)
             moments = stats.get("batch_stats", {})
             layers = sum(path_name(path).endswith("mean") for path, _ in jax.tree.leaves_with_path(moments))
             count, total = count + passes * layers, total + passes * _bytes(moments)
     return {"count": count, "bytes": total}
+
+
+def _gradients(params, dtype: str) -> int:
+    kernel = jax.numpy.dtype(dtype).itemsize
+    leaves = jax.tree.leaves_with_path(params)
+    return sum(
+        leaf.size * (kernel if path_name(path).endswith("kernel") else leaf.dtype.itemsize) for path, leaf in leaves
+    )
 
 
 def _bytes(tree) -> int:

@@ -285,8 +285,9 @@ def _least(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, float] | No
     """All-reduces that the mean step cannot do without; None where more than the batch is split."""
     if job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(()):
         return None
-    target, steps = state.abstract(job.recipe, job.mesh, ()), sum(job.steps[variant] for variant in compiled)
-    each = {v: least(job.recipe, v[1], target, job.microbatches) for v in compiled}
+    target, dtype = state.abstract(job.recipe, job.mesh, ()), job.config.precision.compute
+    steps = sum(job.steps[variant] for variant in compiled)
+    each = {v: least(job.recipe, v[1], target, job.microbatches, dtype) for v in compiled}
     return {name: sum(e[name] * job.steps[v] for v, e in each.items()) / steps for name in ("count", "bytes") if steps}
 
 

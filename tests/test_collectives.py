@@ -95,12 +95,24 @@ def test_the_least_is_the_gradients_of_every_update_and_the_moments_of_every_nor
     target = state.abstract(recipe, sharding.data_mesh(1), ())
     weights = {name: sum(leaf.size * 4 for leaf in jax.tree.leaves(target.params[name])) for name in "GD"}
     moments = [leaf.size * 4 for leaf in jax.tree.leaves(target.stats["G"]["batch_stats"])]
-    found = least(recipe, (("discriminator", 2), ("generator", 1)), target, microbatches=4)
+    found = least(recipe, (("discriminator", 2), ("generator", 1)), target, 4, "float32")
     assert len(moments) == 2 * 5
     assert found == {
         "count": 3 + 4 * (2 + 2) * 5,
         "bytes": 2 * weights["D"] + weights["G"] + 4 * (2 + 2) * sum(moments),
     }
+
+
+def test_gradients_of_kernels_count_in_the_dtype_of_the_convolutions():
+    recipe = load(configs.load("configs/biggan_digits.py:quick"))
+    target = state.abstract(recipe, sharding.data_mesh(1), ())
+    full, half = (
+        least(recipe, (("discriminator", 1),), target, 1, dtype)["bytes"] for dtype in ("float32", "bfloat16")
+    )
+    kernels = [
+        x.size for p, x in jax.tree.leaves_with_path(target.params["D"]) if sharding.path_name(p).endswith("kernel")
+    ]
+    assert full - half == 2 * sum(kernels)
 
 
 def test_a_step_sends_little_more_than_the_least():
@@ -112,4 +124,4 @@ def test_a_step_sends_little_more_than_the_least():
     batch = abstract_batch({"image": image, "label": jax.ShapeDtypeStruct((1, 1, 8), jnp.int32)}, mesh)
     program = hlo.parse(compile_step(recipe, 0, mesh, active, target, batch).as_text())
     sent = sum(entry["bytes"] for entry in by_kind(find(program, 4)).values())
-    assert sent == pytest.approx(least(recipe, active, target, 1)["bytes"], rel=0.05)
+    assert sent == pytest.approx(least(recipe, active, target, 1, "float32")["bytes"], rel=0.05)

@@ -184,6 +184,7 @@ def test_training_begins_with_the_networks_and_goes_on_by_itself(small, tmp_path
     assert workdirs.latest(epath.Path(tmp_path / "new")) == 2
 
 
+@pytest.mark.slow
 def test_an_imported_workdir_itself_may_go_on(small, tmp_path, gan_jax):
     here, random = tmp_path / "run", np.random.RandomState(0)
     for name, data in content(small).items():

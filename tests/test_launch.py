@@ -1,5 +1,6 @@
 """The launch folder: what the scripts start, end and answer, by stand-ins for what they call, and one run in earnest."""
 
+import functools
 import os
 import re
 import shutil
@@ -59,7 +60,9 @@ class Checkout:
         environment = {**os.environ, "NOTES": str(self.notes), "TMPDIR": str(self.notes), **variables}
         environment["PATH"] = f"{self._programs}:{os.environ['PATH']}"
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(["bash", *words], cwd=self._root, env=environment, **pipes)
+        # Tests that were started in the background have Ctrl-C ignored, and what they start would too.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(["bash", *words], cwd=self._root, env=environment, preexec_fn=heed, **pipes)
 
     def run(self, *words: str, **variables: str) -> tuple[int, str, str]:
         """Exit code, output and errors."""
@@ -187,7 +190,7 @@ def test_processes_refuse_other_words(processes, words):
 def test_two_processes_train_in_earnest(tmp_path):
     program = f'#!/usr/bin/env bash\nexec {sys.executable} -m gan_jax.main "$@"\n'
     words = [
-        "--config=configs/biggan_digits.py:quick",
+        "--config=tests/faults/tiny.py",
         f"--workdir={tmp_path / 'run'}",
         "--config.evaluate.metrics=None",
     ]

@@ -31,9 +31,11 @@ def largest_singular_values(params: Mapping[str, Tree]) -> dict[str, jax.Array]:
 def _largest_singular_value(matrix: jax.Array) -> jax.Array:
     matrix = matrix.astype(jnp.float32)
     v = jax.random.normal(jax.random.key(0), matrix.shape[1:])
-    for _ in range(ITERATIONS):
-        u = matrix @ v
+
+    def iterate(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        u = matrix @ carry[0]
         v = matrix.T @ (u / jnp.maximum(jnp.linalg.norm(u), 1e-12))
         size = jnp.linalg.norm(v)
-        v = v / jnp.maximum(size, 1e-12)
-    return size
+        return v / jnp.maximum(size, 1e-12), size
+
+    return jax.lax.fori_loop(0, ITERATIONS, iterate, (v, jnp.float32(0)))[1]

@@ -63,19 +63,18 @@ class Watch:
 
     Args:
         section: `train.collapse` of the config.
-        lines: of the log, in the whole run: so few that nothing could be judged are not watched.
 
     Raises:
         ConfigError: `action` is none of `ACTIONS`.
     """
 
-    def __init__(self, section: Mapping[str, Any], lines: int):
+    def __init__(self, section: Mapping[str, Any]):
         self.settings = Settings(**section)
         if self.settings.action not in ACTIONS:
             raise ConfigError(
                 f'config.train.collapse.action is {self.settings.action!r}: expected "warn", "roll back", or "" for none'
             )
-        self.active = bool(self.settings.action) and lines >= LEAST + self.settings.patience
+        self.active = bool(self.settings.action)
         length = self.settings.window + self.settings.patience
         self._past: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=length))
         self._told: set[str] = set()

@@ -21,7 +21,7 @@ def line(gap=1.0, loss=1.0, norm=5.0, spread=60.0):
 
 
 def alarms(lines, **section):
-    watch = Watch({**SECTION, **section}, lines=1000)
+    watch = Watch({**SECTION, **section})
     found = ((step, watch.see(step, values)) for step, values in enumerate(lines))
     return [(step, alarm) for step, alarm in found if alarm]
 
@@ -71,16 +71,14 @@ def test_a_phase_of_several_players_is_judged_by_its_gap():
     assert alarm.signs == ("the gap between the logits of both is 9, usually 1",)
 
 
-def test_a_watch_may_be_off_and_short_runs_have_none():
+def test_a_watch_may_be_off():
     assert not alarms([*STEADY, *[line(gap=6.0)] * 10], action="")
-    assert not Watch(SECTION, lines=12).active
-    assert Watch(SECTION, lines=13).active
 
 
 def test_an_unknown_action_is_a_sentence():
     assert ACTIONS == ("warn", "roll back", "")
     with pytest.raises(ConfigError, match=r"config\.train\.collapse\.action is 'stop': expected \"warn\""):
-        Watch({"action": "stop"}, lines=100)
+        Watch({"action": "stop"})
 
 
 def test_diversity_is_the_spread_of_pixels_over_images():
