@@ -61,7 +61,13 @@ class Run:
         self.checkpoint_every = self._duration("train.checkpoint_every", schedule.steps_in)
         at_end = not config.evaluate.every
         self.evaluate_every = self.total_steps if at_end else self._duration("evaluate.every", schedule.steps_in)
-        self._pipeline = Pipeline(source, config.data, seed=config.seed, share=sharding.share(mesh))
+        share = sharding.share(mesh)
+        if share[1] != jax.process_count() and not source.exact:
+            raise ConfigError(
+                f"{source.name} is read as a stream, of which each process sees other images, but config.mesh splits images "
+                "between processes: make the set exact by `gan-jax prepare`, or keep the axis space within a process"
+            )
+        self._pipeline = Pipeline(source, config.data, seed=config.seed, share=share)
         self._workers = number_of_workers(self._pipeline, config.data.workers)
         source.load()
         self._check_damage(source.damaged)

@@ -97,3 +97,13 @@ def test_classes_must_be_those_of_the_data():
     ):
         with pytest.raises(ConfigError, match=sentence):
             fit_to_data(configs.load("configs/wgan_gp_polygons.py", [f"data.num_classes={wanted}"]), source)
+
+
+def test_a_stream_cannot_be_read_by_processes_that_share_images(monkeypatch):
+    stream = Polygons()
+    stream.exact = False
+    monkeypatch.setattr(sharding, "share", lambda mesh: (0, 1))
+    make_run(stream)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ConfigError, match="is read as a stream, of which each process sees other images"):
+        make_run(stream)

@@ -47,6 +47,7 @@ class Source(abc.ABC):
         class_names: one name per class, or per entry of a label vector; empty for an unlabelled set.
         label_dim: 0 where labels are class numbers, else the length of the label vectors.
         decodes: whether reading takes so much work that worker processes should share it.
+        exact: whether `read` gives the examples that it is asked for, so that two processes may read the same.
         threaded: whether `read` decodes with threads; worker processes, of which each has a core, do without.
         damaged: what `read` found damaged so far: index -> one sentence.
     """
@@ -56,6 +57,7 @@ class Source(abc.ABC):
     class_names: tuple[str, ...] = ()
     label_dim: int = 0
     decodes: bool = False
+    exact: bool = True
     threaded: bool = True
 
     @property

@@ -27,6 +27,8 @@ class StreamSource(Source):
         example: turns a record of tfds into image and label.
     """
 
+    exact = False
+
     def __init__(self, builder, split: str, count: int, image_shape, class_names, example: Callable[[dict], Batch]):
         self.name = f"tfds:{builder.info.full_name}:{split}"
         self.image_shape, self.class_names = image_shape, class_names
