@@ -1,6 +1,5 @@
 """The launch folder: what the scripts start, end and answer, by stand-ins for what they call, and one run in earnest."""
 
-import functools
 import os
 import re
 import shutil
@@ -61,8 +60,8 @@ class Checkout:
         environment["PATH"] = f"{self._programs}:{os.environ['PATH']}"
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # Tests that were started in the background have Ctrl-C ignored, and what they start would too.
-        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        return subprocess.Popen(["bash", *words], cwd=self._root, env=environment, preexec_fn=heed, **pipes)
+        command = ["env", "--default-signal=INT", "bash", *words]
+        return subprocess.Popen(command, cwd=self._root, env=environment, **pipes)
 
     def run(self, *words: str, **variables: str) -> tuple[int, str, str]:
         """Exit code, output and errors."""
