@@ -31,7 +31,7 @@ def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
     Raises:
         UserError: one of them fails; of class ConfigError if it says so. The message is its own.
     """
-    coordinator = f"--coordinator=localhost:{_free_port()}"
+    coordinator = f"--coordinator=localhost:{free_port()}"
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     started: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,8 @@ def _environment(chosen: range, of_several: bool) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Of this machine, for a coordinator."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

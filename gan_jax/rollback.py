@@ -28,7 +28,7 @@ class Collapses:
     """
 
     def __init__(self, workdir: epath.Path, settings: Settings):
-        self._workdir, self._settings = epath.Path(workdir), settings
+        self._workdir, self.settings = epath.Path(workdir), settings
         self._path = self._workdir / RECORD
         with explained(self._path, "cannot be read"):
             self._lines = json.loads(self._path.read_text()) if self._path.exists() else []
@@ -55,8 +55,8 @@ class Collapses:
         told = f"step {step}: training may be collapsing: {signs}."
         checkpoints.wait()
         before = max((saved for saved in checkpoints.steps() if saved <= alarm.since), default=None)
-        back = before is not None and self._settings.action == "roll back"
-        if back and self.rollbacks >= self._settings.rollbacks:
+        back = before is not None and self.settings.action == "roll back"
+        if back and self.rollbacks >= self.settings.rollbacks:
             raise UserError(
                 f"{told} It went back {self.rollbacks} times, as often as config.train.collapse.rollbacks allows: lower "
                 f"config.players.*.learning_rate or regularise more, and go on from {folder}"

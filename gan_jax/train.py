@@ -88,7 +88,7 @@ def _attempt(
     """Trains from the newest checkpoint on, to the end, or until it is asked to stop, or until training collapses."""
     config, seed = run.config, collapses.seed(run.config.seed)
     profiled = chosen_steps(config.report.profile, run.total_steps)
-    watch = Watch(config.train.collapse)
+    watch = Watch(collapses.settings)
     current, first = workdirs.resume(workdir, run.target) or (None, 0)  # what does not fit is told before compiling
     if init and current is None:
         current = _begun_with(init, run)

@@ -2,12 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from gan_jax.processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -38,9 +39,7 @@ if jax.process_index() == 0:
 
 
 def scores(processes: int, cache: Path) -> dict[str, float]:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
+    address = f"localhost:{free_port()}"
     flags = f"--xla_force_host_platform_device_count={4 // processes} --xla_backend_optimization_level=0"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
     started = [

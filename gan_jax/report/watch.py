@@ -10,7 +10,6 @@ import collections
 import dataclasses
 import statistics
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -33,6 +32,9 @@ class Settings:
         norm: a largest singular value so many times the usual one.
         diversity: generated images that differ from each other by less than this share of the usual difference.
         rollbacks: so many times in a run it goes back; then it ends.
+
+    Raises:
+        ConfigError: `action` is none of `ACTIONS`, or the past is too short to be judged by.
     """
 
     action: str = "warn"
@@ -43,6 +45,15 @@ class Settings:
     norm: float = 2.0
     diversity: float = 0.5
     rollbacks: int = 3
+
+    def __post_init__(self):
+        if self.action not in ACTIONS:
+            raise ConfigError(
+                f'config.train.collapse.action is {self.action!r}: expected "warn", "roll back", or "" for none'
+            )
+        for name, least in (("window", LEAST), ("patience", 1)):
+            if (value := getattr(self, name)) < least:
+                raise ConfigError(f"config.train.collapse.{name} is {value}: expected at least {least}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,23 +70,11 @@ class Alarm:
 
 
 class Watch:
-    """Sees the values of the log and says when they tell of a collapse; all processes see the same and say the same.
+    """Sees the values of the log and says when they tell of a collapse; all processes see the same and say the same."""
 
-    Args:
-        section: `train.collapse` of the config.
-
-    Raises:
-        ConfigError: `action` is none of `ACTIONS`.
-    """
-
-    def __init__(self, section: Mapping[str, Any]):
-        self.settings = Settings(**section)
-        if self.settings.action not in ACTIONS:
-            raise ConfigError(
-                f'config.train.collapse.action is {self.settings.action!r}: expected "warn", "roll back", or "" for none'
-            )
-        self.active = bool(self.settings.action)
-        length = self.settings.window + self.settings.patience
+    def __init__(self, settings: Settings):
+        self.settings, self.active = settings, bool(settings.action)
+        length = settings.window + settings.patience
         self._past: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=length))
         self._told: set[str] = set()
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+
+from gan_jax.processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUTS = "--timeouts=60,10,15"
@@ -22,12 +23,6 @@ PLAIN = (
 
 
 RUN = "\nfrom gan_jax.main import run\nrun()\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 class Cluster:

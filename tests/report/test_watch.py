@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import ConfigError
-from gan_jax.report.watch import ACTIONS, Watch, diversity
+from gan_jax.report.watch import ACTIONS, Settings, Watch, diversity
 
 SECTION = {"window": 30, "patience": 3}
 
@@ -21,7 +21,7 @@ def line(gap=1.0, loss=1.0, norm=5.0, spread=60.0):
 
 
 def alarms(lines, **section):
-    watch = Watch({**SECTION, **section})
+    watch = Watch(Settings(**SECTION, **section))
     found = ((step, watch.see(step, values)) for step, values in enumerate(lines))
     return [(step, alarm) for step, alarm in found if alarm]
 
@@ -78,7 +78,13 @@ def test_a_watch_may_be_off():
 def test_an_unknown_action_is_a_sentence():
     assert ACTIONS == ("warn", "roll back", "")
     with pytest.raises(ConfigError, match=r"config\.train\.collapse\.action is 'stop': expected \"warn\""):
-        Watch({"action": "stop"})
+        Settings(action="stop")
+
+
+@pytest.mark.parametrize(("field", "value", "least"), [("window", 9, 10), ("patience", 0, 1)])
+def test_a_past_too_short_to_judge_by_is_a_sentence(field, value, least):
+    with pytest.raises(ConfigError, match=rf"config\.train\.collapse\.{field} is {value}: expected at least {least}"):
+        Settings(**{field: value})
 
 
 def test_diversity_is_the_spread_of_pixels_over_images():
