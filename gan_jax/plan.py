@@ -113,7 +113,7 @@ class Job:
 
     def divides(self, times: int) -> bool:
         """Whether so many times the microbatches leave an image or more for every device."""
-        parts = times * self.microbatches * sharding.batch_parts(self.mesh)
+        parts = times * self.microbatches * sharding.batch_parts(self.mesh.shape)
         return not any(self.batch_size(stage) % parts for stage in range(len(self.recipe.stages)))
 
     def lower(self, variant: Variant) -> jax.stages.Lowered:

@@ -58,8 +58,8 @@ class Collapses:
         back = before is not None and self.settings.action == "roll back"
         if back and self.rollbacks >= self.settings.rollbacks:
             raise UserError(
-                f"{told} It went back {self.rollbacks} times, as often as config.train.collapse.rollbacks allows: lower "
-                f"config.players.*.learning_rate or regularise more, and go on from {folder}"
+                f"{told} It has gone back as often as config.train.collapse.rollbacks = {self.settings.rollbacks} allows: "
+                f"lower config.players.*.learning_rate or regularise more, and go on from {folder}"
             )
         if before is not None and cluster.is_first():
             keep(self._workdir, before, folder)

@@ -5,7 +5,6 @@ device shrinks. In both the smallest number has the config's batch size, and is 
 """
 
 import json
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax import processes
+from gan_jax.engine import sharding
 from gan_jax.errors import ConfigError, UserError
 
 FORMAT = 1  # of the record of a scaling, which holds bench records
@@ -74,11 +74,8 @@ def _weak_batches(config: ConfigDict, unit: str, counts: Sequence[int]) -> dict[
 
 
 def _divides(config: ConfigDict, devices: int) -> bool:
-    """Whether the batch divides over a mesh of so many devices; rows of images are split over those along "space"."""
-    sizes = dict(zip(config.mesh.axes, config.mesh.shape, strict=False))
-    others = math.prod(size for size in sizes.values() if size > 0)
-    rows = sizes.get("space", 1)
-    parts = devices // (rows if rows > 0 else devices // others)
+    """Whether the batch divides over a mesh of so many devices."""
+    parts = sharding.batch_parts(sharding.sizes(config.mesh, devices))
     return config.train.batch_size % (config.train.microbatches * parts) == 0
 
 

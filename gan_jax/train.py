@@ -131,14 +131,14 @@ def _attempt(
                 metrics = {**metrics, **largest_singular_values(current.params)}
             log.step(done, work.images, metrics)
             checkpoints.check()
-            if alarm := log.alarm():
-                with clock("save"):
-                    log.say(collapses.meet(alarm, done, checkpoints))
             with clock("evaluate"):
                 scoring.tell(log, checkpoints)
                 if last or done % run.samples_every == 0:
                     log.add(diversity=picture(config, sampler, current, workdir))
                     _report(workdir, log)
+            if alarm := log.alarm():
+                with clock("save"):
+                    log.say(collapses.meet(alarm, done, checkpoints))
             scored = last or done % run.evaluate_every == 0
             if last or stopping or done % run.checkpoint_every == 0 or (scored and config.evaluate.best):
                 with clock("save"):

@@ -87,9 +87,18 @@ def test_checkpoints_from_after_the_signs_are_set_aside(tmp_path, monkeypatch):
     assert seed_of(tmp_path) == 2 * 1_000_003
 
 
+def test_signs_in_the_last_line_are_heeded(tmp_path, monkeypatch, capsys):
+    assert run(tmp_path, monkeypatch, [24]) == 0
+    assert (
+        "step 24: training may be collapsing: the gap is 9, usually 1. The checkpoint of step 20"
+        in capsys.readouterr().err
+    )
+    assert folders(tmp_path / "before_collapse") == {"20"}
+
+
 def test_it_goes_back_only_so_often(tmp_path, monkeypatch):
     words = ("train.collapse.action=roll back", "train.collapse.rollbacks=1")
-    with pytest.raises(UserError, match="It went back 1 times, as often as config.train.collapse.rollbacks allows"):
+    with pytest.raises(UserError, match="It has gone back as often as config.train.collapse.rollbacks = 1 allows"):
         run(tmp_path, monkeypatch, [15, 15], *words)
     assert json.loads((tmp_path / "collapses.json").read_text())[0]["back_to"] == 12
 

@@ -13,8 +13,9 @@ dimension, or "largest": the largest dimension that the axis "shard" divides, or
 on a mesh ("data",), over groups of 8 with a copy in each group on ("data", "shard") of shape (-1, 8).
 """
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -38,6 +39,16 @@ def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
         ConfigError: the axes are none of `AXES`, or the shape does not fit the number of devices.
     """
     devices = jax.devices() if devices is None else list(devices)
+    found = sizes(section, len(devices))
+    return jax.make_mesh(tuple(found.values()), tuple(found), axis_types=(AxisType.Auto,) * len(found), devices=devices)
+
+
+def sizes(section, devices: int) -> dict[str, int]:
+    """How long each axis of the config's mesh is on so many devices.
+
+    Raises:
+        ConfigError: as `make_mesh`.
+    """
     axes, shape = tuple(section.axes), list(section.shape)
     sensible = all(type(size) is int and (size > 0 or size == -1) for size in shape) and shape.count(-1) <= 1
     known = "data" in axes and set(axes) <= set(AXES) and len(set(axes)) == len(axes)
@@ -48,13 +59,13 @@ def make_mesh(section, devices: Sequence[jax.Device] | None = None) -> Mesh:
         )
     if -1 in shape:
         rest = int(np.prod([size for size in shape if size != -1]))
-        shape[shape.index(-1)] = len(devices) // rest
-    if int(np.prod(shape)) != len(devices):
+        shape[shape.index(-1)] = devices // rest
+    if int(np.prod(shape)) != devices:
         raise ConfigError(
-            f"config.mesh.shape is {tuple(section.shape)}, which does not fit {len(devices)} devices: "
+            f"config.mesh.shape is {tuple(section.shape)}, which does not fit {devices} devices: "
             "the product of the sizes must be the number of devices"
         )
-    return jax.make_mesh(tuple(shape), axes, axis_types=(AxisType.Auto,) * len(axes), devices=devices)
+    return dict(zip(axes, shape, strict=True))
 
 
 def data_mesh(devices: int) -> Mesh:
@@ -67,9 +78,9 @@ def batch_axes(mesh: Mesh) -> tuple[str, ...]:
     return tuple(name for name in mesh.axis_names if name != "space")
 
 
-def batch_parts(mesh: Mesh) -> int:
-    """Into how many parts a batch is split."""
-    return int(np.prod([mesh.shape[name] for name in batch_axes(mesh)]))
+def batch_parts(sizes: Mapping[str, int]) -> int:
+    """Into how many parts a batch is split on a mesh whose axes are so long."""
+    return math.prod(size for name, size in sizes.items() if name != "space")
 
 
 def share(mesh: Mesh) -> tuple[int, int]:
@@ -80,13 +91,13 @@ def share(mesh: Mesh) -> tuple[int, int]:
     Raises:
         ConfigError: the devices of two processes hold some images in common and others not.
     """
-    sizes = [1 if name == "space" else mesh.shape[name] for name in mesh.axis_names]
-    parts = np.broadcast_to(np.arange(batch_parts(mesh)).reshape(sizes), mesh.devices.shape)
+    lengths = [1 if name == "space" else mesh.shape[name] for name in mesh.axis_names]
+    parts = np.broadcast_to(np.arange(batch_parts(mesh.shape)).reshape(lengths), mesh.devices.shape)
     held: dict[int, set[int]] = {}
     for device, part in zip(mesh.devices.flat, parts.flat, strict=True):
         held.setdefault(device.process_index, set()).add(int(part))
     shares = sorted({tuple(sorted(parts)) for parts in held.values()})
-    if sum(map(len, shares)) != batch_parts(mesh) or len(set(map(len, shares))) > 1:
+    if sum(map(len, shares)) != batch_parts(mesh.shape) or len(set(map(len, shares))) > 1:
         raise ConfigError(
             f"config.mesh.shape is {tuple(mesh.shape.values())} for the axes {mesh.axis_names}, which splits images between "
             f"{len(held)} processes unevenly: the size of the axis space and the devices of a process must divide each other"
@@ -203,7 +214,7 @@ def fetch(array: jax.Array) -> np.ndarray:
 
 def check_batch(batch: int, microbatches: int, mesh: Mesh) -> None:
     """Raises ConfigError unless a batch divides into microbatches, and those over the devices."""
-    parts = batch_parts(mesh)
+    parts = batch_parts(mesh.shape)
     if batch % microbatches:
         raise ConfigError(
             f"config.train.batch_size is {batch}, which config.train.microbatches = {microbatches} does not divide"
