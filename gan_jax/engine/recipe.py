@@ -67,9 +67,10 @@ class Player:
 class Phase:
     """One kind of update: these players take one step on this loss, `repeat` times every `every` steps.
 
-    `every` and `repeat` may be functions of the host's step counter. Repeat i reads slice `first_slice` + i of the
-    batch, so phases see the same examples, or others where they begin at another slice. A phase without players changes
-    nothing but what its `Out` holds; the value of its loss is {}.
+    `every` and `repeat` may be functions of the host's step counter. Each update reads `batches` slices of what the step
+    has read, from `first_slice` on, as one batch of so many times the size; so phases see the same examples, or others
+    where they begin at another slice. A phase without players changes nothing but what its `Out` holds; the value of its
+    loss is {}.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Phase:
     every: int | Callable[[int], bool] = 1
     repeat: int | Callable[[int], int] = 1
     first_slice: int = 0
+    batches: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,8 +37,8 @@ def due(recipe: Recipe, step: int) -> Active:
 
 def slices(recipe: Recipe, active: Active) -> int:
     """How many batches a step with these due phases reads: up to the last slice that one of them wants, at least one."""
-    first = {phase.name: phase.first_slice for phase in recipe.phases}
-    return max((first[name] + repeat for name, repeat in active), default=1)
+    phases = {phase.name: phase for phase in recipe.phases}
+    return max((phases[name].first_slice + repeat * phases[name].batches for name, repeat in active), default=1)
 
 
 def variants(recipe: Recipe, first_step: int, horizon: int = 1024) -> list[Active]:

@@ -49,9 +49,7 @@ def make_step(recipe: Recipe, stage: int, mesh: Mesh, active: Active, unroll: bo
         for index, phase in enumerate(recipe.phases):
             if count := repeats.get(phase.name):
                 update = _phase_update(recipe, phase, recipe.stages[stage], mesh, unroll, images_per_step)
-                own = slice(phase.first_slice, phase.first_slice + count)
-                slices = jax.tree.map(lambda x, own=own: x[own], batch)
-                inputs = (_keys(jax.random.fold_in(key, index), count), slices)
+                inputs = (_keys(jax.random.fold_in(key, index), count), _own_slices(phase, count, batch))
                 state, phase_metrics = _loop(update, state, inputs, unroll)
                 bad += phase_metrics.pop(BAD)
                 metrics |= {f"{phase.name}/{name}": value for name, value in phase_metrics.items()}
@@ -165,6 +163,21 @@ def _phase_update(
         return kept, {**metrics, BAD: 1.0 - finite.astype(jnp.float32)}
 
     return update
+
+
+def _own_slices(phase: Phase, count: int, batch: Tree) -> Tree:
+    """What `count` updates of a phase read: [count, microbatch, batches * batch, ...].
+
+    Examples of several slices come in turns, so that each stays on the device that has it.
+    """
+
+    def own(x: jax.Array) -> jax.Array:
+        x = x[phase.first_slice : phase.first_slice + count * phase.batches]
+        _, microbatches, size, *rest = x.shape
+        x = jnp.moveaxis(x.reshape(count, phase.batches, microbatches, size, *rest), 1, 3)
+        return x.reshape(count, microbatches, size * phase.batches, *rest)
+
+    return jax.tree.map(own, batch)
 
 
 def _gradients(loss: Callable, trainable: Tree, players: dict) -> tuple[dict[str, Tree], Out, Metrics]:

@@ -41,6 +41,17 @@ def test_a_step_reads_up_to_the_last_slice_that_a_due_phase_wants():
     assert positions == [0, 40, 60, 80, 120]
 
 
+def test_an_update_on_several_batches_reads_as_many_slices():
+    loss = two_against_two().phases[1].loss
+    game = two_against_two(
+        phases=(
+            Phase("now", ("generators",), loss, repeat=2, batches=2),
+            Phase("later", ("generators",), loss, every=2, first_slice=3, batches=3),
+        )
+    )
+    assert [schedule.slices(game, schedule.due(game, step)) for step in range(2)] == [6, 4]
+
+
 def test_the_timeline_counts_images_stages_and_examples_read():
     import dataclasses
 

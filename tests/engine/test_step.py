@@ -1,6 +1,7 @@
 """What one training step does: order, repeats, microbatches, players, merging of what losses return."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -112,6 +113,30 @@ def test_a_phase_may_begin_at_a_later_slice(unroll):
     assert_trees_close(found.params, expected.params)
     other, _ = run(regression(repeat=3), [batch], unroll=unroll)
     assert not np.allclose(found.params["f"]["Dense_0"]["kernel"], other.params["f"]["Dense_0"]["kernel"])
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+def test_an_update_may_see_several_batches_as_one(unroll):
+    """Two updates on two slices each are two on batches of twice the size, microbatch by microbatch."""
+    batch = batch_of((4, 2, 8))
+    game = regression()
+    game = dataclasses.replace(game, phases=(dataclasses.replace(game.phases[0], repeat=2, batches=2),))
+    found, _ = run(game, [batch], unroll=unroll)
+    joined = [np.concatenate(batch["image"][i : i + 2], axis=1)[None] for i in (0, 2)]
+    expected, _ = run(regression(), [{"image": x} for x in joined])
+    assert_trees_close(found.params, expected.params)
+    assert found.images == 16  # one slice for each step, as with repeats
+
+
+def test_several_batches_as_one_stay_on_their_devices():
+    game = regression()
+    game = dataclasses.replace(game, phases=(dataclasses.replace(game.phases[0], batches=2),))
+    mesh = sharding.data_mesh(4)
+    target = state.abstract(game, mesh, ())
+    compiled = compile_step(game, 0, mesh, due(game, 0), target, abstract_batch(batch_of((2, 1, 8)), mesh))
+    text = compiled.as_text()
+    assert "all-reduce" in text
+    assert not re.search(r"all-gather|all-to-all|collective-permute", text)
 
 
 def test_a_loss_sees_numbers_that_change_at_the_images_seen():
