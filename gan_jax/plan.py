@@ -282,8 +282,8 @@ def _mean_collectives(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, 
 
 
 def _least(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, float] | None:
-    """All-reduces that the mean step cannot do without; None where more than the batch is split."""
-    if job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(()):
+    """All-reduces that the mean step cannot do without; None on one device and where more than the batch is split."""
+    if job.mesh.size == 1 or job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(()):
         return None
     target, dtype = state.abstract(job.recipe, job.mesh, ()), job.config.precision.compute
     steps = sum(job.steps[variant] for variant in compiled)

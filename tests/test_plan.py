@@ -89,6 +89,12 @@ def test_collectives_are_the_gradients_of_the_mean_step(planned):
     assert collectives["all-reduce"]["bytes"] == pytest.approx(1.25 * 4 * PARAMETERS, rel=0.001)
 
 
+def test_one_device_sends_nothing_and_need_not():
+    record, text = plan.plan(make_config("train.length=1 steps"), "cpu:1")
+    assert (record["work"]["collectives"], record["work"]["least"]) == ({}, None)
+    assert "all-reduce" not in text
+
+
 def test_memory_adds_up(planned):
     memory = planned[0]["memory"]
     images = 2 * BATCH // 4 * PIXELS  # the lazy phase sees the same
