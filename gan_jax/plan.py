@@ -283,7 +283,8 @@ def _mean_collectives(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, 
 
 def _least(job: Job, compiled: dict[Variant, Compiled]) -> dict[str, float] | None:
     """All-reduces that the mean step cannot do without; None on one device and where more than the batch is split."""
-    if job.mesh.size == 1 or job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(()):
+    splits_more = job.mesh.axis_names != ("data",) or job.state_bytes(job.config.mesh.rules) < job.state_bytes(())
+    if splits_more or job.mesh.size == 1:
         return None
     target, dtype = state.abstract(job.recipe, job.mesh, ()), job.config.precision.compute
     steps = sum(job.steps[variant] for variant in compiled)

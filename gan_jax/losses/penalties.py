@@ -25,12 +25,43 @@ def gradient_penalty(
         alpha: uniform in [0, 1], [n].
         target: the norm that costs nothing; other than 1 in ProGAN, loss.py of tkarras/progressive_growing_of_gans.
     """
-    alpha = jnp.expand_dims(alpha, tuple(range(1, real.ndim)))
-    squares = _squared_gradient_norms(critic, real + alpha * (fake - real))
+    squares = _squared_gradient_norms(critic, _between(real, fake, alpha))
     # The root's slope is infinite at zero; a gradient of exactly zero gets slope zero instead of NaN.
     positive = squares > 0
     norms = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
     return jnp.square(norms / target - 1).mean()
+
+
+def dragan_penalty(
+    critic: Critic, real: jax.Array, alpha: jax.Array, noise: jax.Array, unbiased: bool = False
+) -> jax.Array:
+    """DRAGAN: mean of (|gradient| - 1)^2 at real + alpha * 0.5 std(real) * noise, without its weight of 10.
+
+    Source: arXiv 1705.07215; the authors' notebook (kodalinaveen3/DRAGAN). The deviation is one number for the whole
+    batch, colours, pixels and all.
+
+    Args:
+        alpha: uniform in [0, 1], [n].
+        noise: uniform in [0, 1], of the shape of the images.
+        unbiased: divide the variance by one less than the number of values, as PyTorch-StudioGAN does.
+    """
+    moved = real + 0.5 * jnp.std(real, ddof=int(unbiased)) * noise
+    return gradient_penalty(critic, real, moved, alpha)
+
+
+def max_gradient_penalty(critic: Critic, real: jax.Array, fake: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Largest |gradient|^2 of the batch at x = real + alpha (fake - real): arXiv 1902.05687, equation 9 (LGAN)."""
+    return _squared_gradient_norms(critic, _between(real, fake, alpha)).max()
+
+
+def lecam(real: jax.Array, fake: jax.Array, real_mean: jax.Array, fake_mean: jax.Array) -> jax.Array:
+    """LeCam regularisation of logits [n] by the moving means of the logits of either side.
+
+    Mean of relu(real - fake_mean)^2 plus mean of relu(real_mean - fake)^2. Source: arXiv 2104.03310, equation 5, in
+    the form of PyTorch-StudioGAN, utils/losses.py.
+    """
+    above, below = jax.nn.relu(real - fake_mean), jax.nn.relu(real_mean - fake)
+    return jnp.square(above).mean() + jnp.square(below).mean()
 
 
 def zero_centred_penalty(critic: Critic, images: jax.Array) -> jax.Array:
@@ -47,6 +78,10 @@ def drift(real: jax.Array) -> jax.Array:
     Source: arXiv 1710.10196, appendix A.1.
     """
     return jnp.square(real).mean()
+
+
+def _between(real, fake, alpha):
+    return real + jnp.expand_dims(alpha, tuple(range(1, real.ndim))) * (fake - real)
 
 
 def _squared_gradient_norms(critic, images):

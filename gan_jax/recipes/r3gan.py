@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from gan_jax.augment.augmentation import build as build_augmentation
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import relativistic
+from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.r3gan import Discriminator, Generator
 
@@ -23,6 +23,7 @@ def build(config) -> Recipe:
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
     discriminator = Discriminator(**config.model.D, **given)
     augmentation = build_augmentation(phases.augment, config.train.batch_size)
+    contest = adversarial("relativistic")
 
     def critic(view, key, labels):
         """Images to logits, augmented on the way in one and the same manner whenever it is called."""
@@ -39,7 +40,7 @@ def build(config) -> Recipe:
     def discriminator_loss(view, batch, key):
         (real, critic_of_real), (fake, critic_of_fake) = opponents(view, batch, key)
         real_logits, fake_logits = critic_of_real(real), critic_of_fake(fake)
-        loss = relativistic(real_logits, fake_logits)
+        loss = contest.discriminator(real_logits, fake_logits)
         r1, r2 = zero_centred_penalty(critic_of_real, real), zero_centred_penalty(critic_of_fake, fake)
         gamma = view.at_present(phases.gamma)
         metrics = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
@@ -49,7 +50,7 @@ def build(config) -> Recipe:
 
     def generator_loss(view, batch, key):
         (real, critic_of_real), (fake, critic_of_fake) = opponents(view, batch, key)
-        return relativistic(critic_of_fake(fake), critic_of_real(real)), Out()
+        return contest.generator(critic_of_fake(fake), critic_of_real(real)), Out()
 
     table = [
         Phase("discriminator", ("discriminator",), discriminator_loss),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import ConfigError
-from gan_jax.losses.adversarial import adversarial, relativistic
+from gan_jax.losses.adversarial import adversarial, top_share
 from tests.reference import assert_array, assert_scalar, normal
 
 PUBLISHED = [
@@ -59,12 +59,70 @@ def test_large_logits_stay_finite(name):
 
 def test_the_relativistic_loss_compares_logits_in_pairs():
     real, fake = np.array([2.0, -1.0, 0.5]), np.array([1.0, 3.0, 0.5])
-    np.testing.assert_allclose(relativistic(real, fake), np.log1p(np.exp([-1, 4, 0])).mean(), rtol=1e-6)
-    np.testing.assert_allclose(relativistic(fake, real), np.log1p(np.exp([1, -4, 0])).mean(), rtol=1e-6)
-    for_real, for_fake = jax.grad(relativistic, argnums=(0, 1))(real, fake)
+    loss = adversarial("relativistic")
+    np.testing.assert_allclose(loss.discriminator(real, fake), np.log1p(np.exp([-1, 4, 0])).mean(), rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(fake, real), np.log1p(np.exp([1, -4, 0])).mean(), rtol=1e-6)
+    for_real, for_fake = jax.grad(loss.discriminator, argnums=(0, 1))(real, fake)
     np.testing.assert_allclose(for_real, -1 / (1 + np.exp([1, -4, 0])) / 3, rtol=1e-5)
     np.testing.assert_allclose(for_fake, -for_real, rtol=1e-6)
-    assert jnp.isfinite(relativistic(jnp.array([-1e4, 1e4]), jnp.array([1e4, -1e4])))
+    assert jnp.isfinite(loss.discriminator(jnp.array([-1e4, 1e4]), jnp.array([1e4, -1e4])))
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("", lambda x: np.log1p(np.exp(-x)), lambda x: np.log1p(np.exp(x))),
+        ("_hinge", lambda x: np.maximum(1 - x, 0), lambda x: np.maximum(1 + x, 0)),
+        ("_least_squares", lambda x: (x - 1) ** 2, lambda x: (x + 1) ** 2),
+    ],
+)
+def test_relativistic_average_losses_compare_with_the_mean_of_the_others(name, first, second):
+    real, fake = np.array([2.0, -1.0, 0.5, 0.0]), np.array([1.0, 3.0, 0.5])
+    loss = adversarial(f"relativistic_average{name}")
+    expected = first(real - fake.mean()).mean() + second(fake - real.mean()).mean()
+    np.testing.assert_allclose(loss.discriminator(real, fake), expected, rtol=1e-6)
+    expected = first(fake - real.mean()).mean() + second(real - fake.mean()).mean()
+    np.testing.assert_allclose(loss.generator(fake, real), expected, rtol=1e-6)
+
+
+def test_only_relativistic_generators_need_real_logits():
+    assert [adversarial(name).compares for name in ("hinge", "relativistic", "relativistic_average")] == [0, 1, 1]
+
+
+def test_the_energy_of_generated_images_is_raised_up_to_the_margin():
+    real, fake = np.array([1.0, 3.0]), np.array([0.5, 12.0])
+    loss = adversarial("energy:10")
+    np.testing.assert_allclose(loss.discriminator(real, fake), 2 + 9.5 / 2)
+    np.testing.assert_allclose(loss.generator(fake), 6.25)
+    for wrong in ("energy", "energy:", "energy:-1", "energy:ten", "energy:inf"):
+        with pytest.raises(ConfigError, match="margin above 0"):
+            adversarial(wrong)
+
+
+def test_smoothing_moves_the_target_of_real_images_only():
+    real, fake = logits()
+    p = 1 / (1 + np.exp(-real))
+    expected = -(0.9 * np.log(p) + 0.1 * np.log(1 - p)).mean() + np.log1p(np.exp(fake)).mean()
+    smooth, plain = adversarial("non_saturating", smoothing=0.1), adversarial("non_saturating")
+    np.testing.assert_allclose(smooth.discriminator(real, fake), expected, rtol=1e-6)
+    np.testing.assert_array_equal(smooth.generator(fake), plain.generator(fake))
+    gradient = jax.grad(lambda x: adversarial("least_squares", smoothing=0.2).discriminator(x, fake))(real)
+    np.testing.assert_allclose(gradient, (real - 0.8) / len(real), rtol=1e-5)
+    for name, smoothing in (("hinge", 0.1), ("wasserstein", 0.1), ("relativistic", 0.1), ("non_saturating", -0.1)):
+        with pytest.raises(ConfigError, match="label smoothing is"):
+            adversarial(name, smoothing)
+
+
+def test_the_top_share_is_what_the_generator_learns_from():
+    fake = np.array([0.5, 3.0, -1.0, 2.0], np.float32)
+    np.testing.assert_array_equal(top_share(fake, 0.5), [0, 0.5, 0, 0.5])
+    np.testing.assert_array_equal(top_share(fake, 0.0), [0, 1, 0, 0])
+    loss = adversarial("hinge")
+    np.testing.assert_allclose(loss.generator(fake, weights=top_share(fake, 0.5)), -2.5)
+    np.testing.assert_allclose(loss.generator(fake, weights=top_share(fake, 1.0)), loss.generator(fake), rtol=1e-6)
+    np.testing.assert_array_equal(
+        jax.grad(lambda x: loss.generator(x, weights=top_share(x, 0.5)))(fake), [0, -0.5, 0, -0.5]
+    )
 
 
 def test_unknown_names_are_refused():
