@@ -1,0 +1,63 @@
+"""What a discriminator says of images, and the last layers that say it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import Initializer
+
+from gan_jax.layers.linear import Dense, Embed
+
+
+class Verdict(NamedTuple):
+    """A discriminator's answer to n images, all float32.
+
+    Attributes:
+        logits: [n], high for real images.
+        features: [n, d], what the logits are made of.
+        answers: to other questions, by name: [n, k].
+    """
+
+    logits: jax.Array
+    features: jax.Array
+    answers: Mapping[str, jax.Array]
+
+
+class Head(nn.Module):
+    """The last layers of a discriminator: features [n, d] and labels to a `Verdict`, in float32.
+
+    Attributes:
+        questions: linear outputs beside the logit, `{name: size}`.
+        num_classes: rows of the tables below.
+        projection: add <embedding(label), features> to the logit (arXiv 1802.05637).
+        proxy: size of a vector for each class, which becomes the answer "proxy" to the label; 0 for none.
+        sn_eps, kernel_init: of all layers.
+        use_bias: of the linear ones.
+    """
+
+    questions: Mapping[str, int] = ()
+    num_classes: int = 0
+    projection: bool = False
+    proxy: int = 0
+    sn_eps: float | None = None
+    kernel_init: Initializer = nn.initializers.normal(0.02)
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array) -> Verdict:
+        def linear(size, name):
+            return Dense(size, self.sn_eps, self.use_bias, self.kernel_init, nn.initializers.zeros, name=name)(features)
+
+        def table(size, name):
+            return Embed(self.num_classes, size, self.sn_eps, self.kernel_init, name=name)(labels)
+
+        features = features.astype(jnp.float32)
+        logits = linear(1, "linear")[:, 0]
+        if self.projection:
+            logits += (table(features.shape[-1], "projection") * features).sum(-1)
+        answers = {name: linear(size, name) for name, size in dict(self.questions).items()}
+        if self.proxy:
+            answers["proxy"] = table(self.proxy, "proxy")
+        return Verdict(logits, features, answers)

@@ -1,0 +1,164 @@
+"""Normalisations of activations by name, with one signature: `norm(name=...)(x, condition, train=...)`.
+
+x is [n, ..., c]; the condition is what the name says or not used. Everything is computed in float32; the output has the
+dtype of the input.
+"""
+
+import functools
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import ConfigError
+from gan_jax.layers.linear import Dense
+from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm, pixel_norm
+from gan_jax.layers.pairs import apart, in_turns
+
+Norm = Callable[..., nn.Module]
+
+
+class GhostBatchNorm(BatchNorm):
+    """Batch normalisation within groups of the batch (arXiv 1705.08741): images that stand side by side in it.
+
+    Attributes:
+        group: images of a group; it divides the batch. Running moments take the mean of the groups' moments, whose
+            variances are biased.
+    """
+
+    group: int = 16
+
+    def normalize(self, x: jax.Array, scale: jax.Array, bias: jax.Array, train: bool) -> jax.Array:
+        if not train:
+            return super().normalize(x, scale, bias, train)
+        if len(x) % self.group:
+            raise ConfigError(f"ghost batch normalisation: groups of {self.group} do not divide {len(x)} images")
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, x.shape[-1:])
+        running_var = self.variable("batch_stats", "var", jnp.ones, x.shape[-1:])
+        groups = x.astype(jnp.float32).reshape(-1, self.group, *x.shape[1:])
+        axes = tuple(range(1, x.ndim))
+        mean, var = groups.mean(axes, keepdims=True), groups.var(axes, keepdims=True)
+        if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+            for running, moments in ((running_mean, mean), (running_var, var)):
+                new = moments.reshape(-1, x.shape[-1]).mean(0)
+                running.value = (1 - self.momentum) * running.value + self.momentum * new
+        standard = ((groups - mean) * jax.lax.rsqrt(var + self.eps)).reshape(x.shape)
+        scale, bias = (jnp.expand_dims(a, tuple(range(1, x.ndim - 1))) for a in (scale, bias))
+        return (standard * scale + bias).astype(x.dtype)
+
+
+class SelfModulatedBatchNorm(BatchNorm):
+    """Batch normalisation whose scale and bias are those of a small network of the latent (arXiv 1810.01365).
+
+    In the form of compare_gan, arch_ops.py: relu of a linear map of the condition [n, d] float32 to 32 numbers, then linear
+    maps to the scale, around 1, and to the bias.
+    """
+
+    hidden: int = 32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, condition: jax.Array, *, train: bool) -> jax.Array:
+        linear = functools.partial(Dense, kernel_init=nn.initializers.normal(0.02))
+        h = nn.relu(linear(self.hidden, bias_init=nn.initializers.zeros, name="hidden")(condition))
+        gain = linear(x.shape[-1], bias_init=nn.initializers.ones, name="gain")(h)
+        return self.normalize(x, gain, linear(x.shape[-1], bias_init=nn.initializers.zeros, name="bias")(h), train)
+
+
+class VirtualBatchNorm(nn.Module):
+    """Normalisation by a reference batch and the image itself (arXiv 1606.03498, section 3.5).
+
+    Images of the reference batch and images at hand stand in turns (see `layers.pairs`). The first are normalised by their
+    own moments; each of the others by n/(n + 1) of those and 1/(n + 1) of its own, with n images of reference.
+    """
+
+    eps: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        reference, own = apart(x.astype(jnp.float32))
+        every, pixels = tuple(range(x.ndim - 1)), tuple(range(1, x.ndim - 1))
+        moments = [power.mean(every) for power in (reference, jnp.square(reference))]
+        share = 1 / (len(reference) + 1)
+        mixed = [
+            share * power.mean(pixels, keepdims=True) + (1 - share) * moment
+            for power, moment in zip((own, jnp.square(own)), moments, strict=True)
+        ]
+
+        def normal(x, mean, square):
+            return (x - mean) * jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.eps) * scale + bias
+
+        return in_turns(normal(reference, *moments), normal(own, *mixed)).astype(x.dtype)
+
+
+class _OfOneImage(nn.Module):
+    """A normalisation that looks at one image at a time.
+
+    Attributes:
+        layer: makes flax's layer.
+    """
+
+    layer: Callable[..., nn.Module]
+
+    @nn.compact
+    def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
+        return self.layer(name="norm")(x.astype(jnp.float32)).astype(x.dtype)
+
+
+class _Unchanged(nn.Module):
+    """No parameters: x itself, or of length 1 in every pixel."""
+
+    pixels: bool
+
+    @nn.compact
+    def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
+        return pixel_norm(x) if self.pixels else x
+
+
+_OF_BATCHES = {
+    "batch": BatchNorm,
+    "ghost": GhostBatchNorm,
+    "conditional": ConditionalBatchNorm,
+    "categorical": CategoricalBatchNorm,
+    "self_modulated": SelfModulatedBatchNorm,
+}
+_OF_IMAGES = {
+    "instance": nn.InstanceNorm,
+    "layer": functools.partial(nn.LayerNorm, reduction_axes=(-3, -2, -1)),
+    "group": nn.GroupNorm,
+}
+_OTHERS = {
+    "pixel": functools.partial(_Unchanged, pixels=True),
+    "none": functools.partial(_Unchanged, pixels=False),
+    "virtual": VirtualBatchNorm,
+}
+_NUMBERS = {"ghost": "group", "group": "num_groups"}
+
+
+def normalizer(name: str, **of_batches) -> Norm:
+    """The normalisation called `name`, to be made with `name=...`.
+
+    "batch"; "ghost:16" (batch normalisation in groups of 16 images); "conditional" (linear in a condition [n, d]),
+    "categorical" (a table for labels; needs `num_classes`) and "self_modulated" (a small network of the latent [n, d]);
+    "virtual" (by a reference batch); "instance", "layer" (over pixels and channels), "group:8" (8 groups of channels),
+    "pixel" (over channels); "none".
+
+    Args:
+        of_batches: fields of `BatchNorm` and its kin, such as `momentum`; the others do not take them.
+
+    Raises:
+        ConfigError: another name, or a number where none belongs, or none where one does.
+    """
+    kind, colon, number = name.partition(":")
+    known = {**_OF_BATCHES, **_OF_IMAGES, **_OTHERS}
+    if kind not in known or bool(colon) != (kind in _NUMBERS) or (colon and not (number.isdecimal() and int(number))):
+        shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in known)
+        raise ConfigError(f"the normalisation is {name!r}: expected one of {shown}")
+    numbers = {_NUMBERS[kind]: int(number)} if colon else {}
+    if kind in _OF_BATCHES:
+        return functools.partial(_OF_BATCHES[kind], **numbers, **of_batches)
+    if kind in _OF_IMAGES:
+        return functools.partial(_OfOneImage, functools.partial(_OF_IMAGES[kind], **numbers))
+    return _OTHERS[kind]
