@@ -24,6 +24,7 @@ from gan_jax.report.log import TrainingLog
 from gan_jax.report.page import write_report
 from gan_jax.report.profile import Profile, chosen_steps
 from gan_jax.report.watch import Settings, Watch
+from gan_jax.report.writers import read_metrics
 from gan_jax.rollback import Collapse, Collapses
 from gan_jax.run import Run, fit_to_data
 from gan_jax.sampling import Options, Sampler
@@ -90,6 +91,7 @@ def _attempt(
     profiled = chosen_steps(config.report.profile, run.total_steps)
     watch = Watch(collapses.settings)
     current, first = workdirs.resume(workdir, run.target) or (None, 0)  # what does not fit is told before compiling
+    watch.recall([line for line in read_metrics(workdir) if line["step"] <= first])
     if init and current is None:
         current = _begun_with(init, run)
     if cluster.is_first():

@@ -96,6 +96,14 @@ def test_signs_in_the_last_line_are_heeded(tmp_path, monkeypatch, capsys):
     assert folders(tmp_path / "before_collapse") == {"20"}
 
 
+def test_what_was_logged_before_a_stop_or_a_rollback_is_the_past(tmp_path, monkeypatch):
+    recalled = []
+    monkeypatch.setattr(Watch, "recall", lambda self, lines: recalled.append([line["step"] for line in lines]))
+    assert run(tmp_path, monkeypatch, [], "train.length=12 steps") == 0
+    assert run(tmp_path, monkeypatch, [18], "train.collapse.action=roll back") == 0
+    assert recalled == [[], list(range(1, 13)), list(range(1, 17))]
+
+
 def test_it_goes_back_only_so_often(tmp_path, monkeypatch):
     words = ("train.collapse.action=roll back", "train.collapse.rollbacks=1")
     with pytest.raises(UserError, match="It has gone back as often as config.train.collapse.rollbacks = 1 allows"):

@@ -9,7 +9,7 @@ the size of a network.
 import collections
 import dataclasses
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Settings:
         gap: a sign is a mean logit of real images so many times further above that of generated ones than usual.
         loss: a discriminator's loss at less than this share of the usual one.
         norm: a largest singular value so many times the usual one.
+        gradient: a player's gradient of less than this share of the usual length: it no longer learns.
         diversity: generated images that differ from each other by less than this share of the usual difference.
         rollbacks: so many times in a run it goes back; then it ends.
 
@@ -43,6 +44,7 @@ class Settings:
     gap: float = 5.0
     loss: float = 0.1
     norm: float = 2.0
+    gradient: float = 0.001
     diversity: float = 0.5
     rollbacks: int = 3
 
@@ -98,6 +100,16 @@ class Watch:
                 signs.append(f"{name} is {value:.4g}, usually {usual:.4g}")
         return Alarm(begun, tuple(signs)) if signs else None
 
+    def recall(self, lines: Sequence[Mapping[str, float | None]]) -> None:
+        """Takes lines of an earlier attempt in as the past, each with its "step"; signs that it ends with were told."""
+        limits = {}
+        for line in lines:
+            finite = {name: value for name, value in line.items() if value is not None}
+            for name, (value, *limit) in self._signs(finite).items():
+                self._past[name].append((line["step"], value))
+                limits[name] = limit
+        self._told = {name for name, limit in limits.items() if self._departed(self._past[name], *limit) is not None}
+
     def _signs(self, values: Mapping[str, float]) -> dict[str, tuple[float, float, float]]:
         """What is watched among the values: `{name: (value, too low below this share, too high above this many times)}`."""
         settings, found = self.settings, {}
@@ -111,6 +123,8 @@ class Watch:
                 )
                 if f"{phase}/loss" in values:  # where one player learns from it
                     found[f"the loss of {phase}"] = (values[f"{phase}/loss"], settings.loss, np.inf)
+            elif player := what.partition("gradient_norm_")[2]:
+                found[f"the gradient of {player} in {phase}"] = (value, settings.gradient, np.inf)
             elif phase == "spectral_norm":
                 found[f"the largest singular value of {what}"] = (value, 0.0, settings.norm)
             elif name == "diversity":

@@ -9,12 +9,13 @@ from gan_jax.report.watch import ACTIONS, Settings, Watch, diversity
 SECTION = {"window": 30, "patience": 3}
 
 
-def line(gap=1.0, loss=1.0, norm=5.0, spread=60.0):
+def line(gap=1.0, loss=1.0, norm=5.0, spread=60.0, gradient=2.0):
     return {
         "discriminator/real_logit": gap / 2,
         "discriminator/fake_logit": -gap / 2,
         "discriminator/loss": loss,
         "generator/loss": 0.0,
+        "generator/gradient_norm_generator": gradient,
         "spectral_norm/G": norm,
         "diversity": spread,
     }
@@ -36,6 +37,7 @@ STEADY = [line() for _ in range(20)]
         ({"loss": 0.05}, "the loss of discriminator is 0.05, usually 1"),
         ({"norm": 11.0}, "the largest singular value of G is 11, usually 5"),
         ({"spread": 20.0}, "the diversity of the samples is 20, usually 60"),
+        ({"gradient": 0.0}, "the gradient of generator in generator is 0, usually 2"),
     ],
 )
 def test_each_sign_is_told_when_it_has_lasted_with_the_last_step_before_it(change, sign):
@@ -44,7 +46,8 @@ def test_each_sign_is_told_when_it_has_lasted_with_the_last_step_before_it(chang
 
 
 @pytest.mark.parametrize(
-    "change", [{"gap": 4.0}, {"loss": 0.2}, {"norm": 9.0}, {"spread": 35.0}, {"gap": -9.0}, {"norm": 0.1}]
+    "change",
+    [{"gap": 4.0}, {"loss": 0.2}, {"norm": 9.0}, {"spread": 35.0}, {"gap": -9.0}, {"norm": 0.1}, {"gradient": 0.01}],
 )
 def test_what_stays_within_the_range_is_no_sign(change):
     assert not alarms([*STEADY, *[line(**change)] * 10])
@@ -59,6 +62,19 @@ def test_a_short_excursion_a_slow_drift_and_the_beginning_are_no_signs():
 def test_a_sign_that_went_and_comes_again_is_told_again():
     found = alarms([*STEADY, *[line(gap=9.0)] * 4, *STEADY, *[line(gap=9.0)] * 4])
     assert [step for step, _ in found] == [22, 46]
+
+
+def test_lines_of_an_earlier_attempt_are_the_past():
+    lines = [{"step": step, **values} for step, values in enumerate([*STEADY, line(norm=11.0)])]
+    lines[3]["generator/loss"] = None  # was not finite
+    watch = Watch(Settings(**SECTION))
+    watch.recall(lines)
+    assert watch.see(21, line(norm=11.0)) is None
+    assert watch.see(22, line(norm=11.0)).since == 19
+    assert Watch(Settings(**SECTION)).see(22, line(norm=11.0)) is None
+    told = Watch(Settings(**SECTION))
+    told.recall([*lines, *({"step": 21 + n, **line(norm=11.0)} for n in range(2))])
+    assert told.see(23, line(norm=11.0)) is None  # the attempt before has told it
 
 
 def test_a_critic_whose_loss_is_negative_is_judged_by_its_gap():

@@ -1,0 +1,111 @@
+"""The rules of a game: the section `phases` of the configs whose recipes describe one.
+
+A config makes the section by `section(Rules(loss="hinge", ...))`, so that every rule can be changed from the command line.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gan_jax.errors import ConfigError
+
+R = TypeVar("R", bound="Rules")
+
+
+def none() -> dict[str, Any]:
+    return {"name": "none"}
+
+
+def shift() -> dict[str, Any]:
+    """What answers are to be consistent under: images moved by up to an eighth. (CR also mirrors, which digits must not.)"""
+    return {"name": "diffaugment", "policy": ("translation",)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How two players play. A weight of 0 leaves a term out, and nothing of it is computed.
+
+    Attributes:
+        loss: see `losses.adversarial`; label_smoothing: of its real targets.
+        generated_labels: see `View.generated_labels`.
+        discriminator_steps: for each step of the generator.
+        generator_batches: the generator learns from so many times the batch.
+        generator_first: the generator's step comes before the discriminator's.
+        clip: bound of all the discriminator's weights after every step (WGAN), 0 for none.
+        conditioning: how the discriminator judges classes, see `game.conditioning`.
+        augment: of all images on their way to the discriminator, see `augment.augmentation`.
+        pseudo: target of adaptive pseudo augmentation (arXiv 2111.06849; 0.6 there), 0 for none.
+        gradient_penalty, dragan, max_gradient, r1, r2: weights of penalties, see `losses.penalties`; r1 and r2 are the
+            gammas, of which half counts.
+        lecam, lecam_decay, lecam_start: weight, decay of the moving means, and first step.
+        orthogonal: of the generator's weights, see `losses.orthogonal`.
+        consistency, consistency_fake: weights of the squared change of the answer to real and generated images under
+            `consistency_augment` (CR, arXiv 1910.12027, is the first alone, 10; bCR, arXiv 2002.04724, both, 10 each).
+        latent_consistency, latent_diversity, latent_sigma: zCR (the same paper): weight of the discriminator's, that of the
+            generator's, which wants images to change; and the deviation of the noise on z.
+        feature_matching: weight of the distance of mean features in the generator's loss.
+        historical_averaging: weight of the squared distance of both players' weights from their means over all steps
+            (arXiv 1606.03498, section 3.3).
+        top_k: share of the batch that the generator learns from in the end; top_k_decay: factor by which the share falls
+            from 1 with every `top_k_images` images (arXiv 2002.06224). 1 for all.
+    """
+
+    loss: str = "non_saturating"
+    label_smoothing: float = 0.0
+    generated_labels: str = "uniform"
+    discriminator_steps: int = 1
+    generator_batches: int = 1
+    generator_first: bool = False
+    clip: float = 0.0
+    conditioning: dict[str, Any] = dataclasses.field(default_factory=none)
+    augment: dict[str, Any] = dataclasses.field(default_factory=none)
+    pseudo: float = 0.0
+    gradient_penalty: float = 0.0
+    dragan: float = 0.0
+    max_gradient: float = 0.0
+    r1: float = 0.0
+    r2: float = 0.0
+    lecam: float = 0.0
+    lecam_decay: float = 0.99
+    lecam_start: int = 1000
+    orthogonal: float = 0.0
+    consistency: float = 0.0
+    consistency_fake: float = 0.0
+    consistency_augment: dict[str, Any] = dataclasses.field(default_factory=shift)
+    latent_consistency: float = 0.0
+    latent_diversity: float = 0.0
+    latent_sigma: float = 0.05
+    feature_matching: float = 0.0
+    historical_averaging: float = 0.0
+    top_k: float = 1.0
+    top_k_decay: float = 0.99
+    top_k_images: int = 50_000
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, least = getattr(self, field.name), 1 if field.name in _AT_LEAST_ONE else 0
+            if field.type in (int, float) and not least <= value < float("inf"):
+                raise ConfigError(f"config.phases.{field.name} is {value}: expected {least} or more")
+        if not 0 < self.top_k <= 1:
+            raise ConfigError(f"config.phases.top_k is {self.top_k}: expected a share above 0, at most 1")
+
+
+_AT_LEAST_ONE = ("discriminator_steps", "generator_batches", "top_k_images")
+
+
+def section(rules: Rules) -> dict[str, Any]:
+    """The config section that these rules are."""
+    return dataclasses.asdict(rules)
+
+
+def read(kind: type[R], section: Mapping[str, Any]) -> R:
+    """The rules of a config section.
+
+    Raises:
+        ConfigError: a rule that there is not, or a value that it cannot have.
+    """
+    values = section.to_dict() if hasattr(section, "to_dict") else dict(section)
+    known = [field.name for field in dataclasses.fields(kind)]
+    if unknown := sorted(set(values) - set(known)):
+        raise ConfigError(f"config.phases has {unknown[0]!r}: the rules of this game are {', '.join(known)}")
+    return kind(**values)
