@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -21,10 +20,9 @@ class Round:
         view: what the loss sees of the state.
         real, fake: images float32 [n, r, r, c] in [-1, 1]; real_labels, fake_labels: theirs.
         z: the latents of the generated ones.
-        judge: `(images, labels, answered=True) -> Verdict` by the discriminator, augmented unless told otherwise; pure.
+        judge: `(images, labels, augmented=True) -> Verdict` by the discriminator; pure.
         generate: `(z, labels) -> images` by the generator; pure.
-        fake_verdict: of the generated images.
-        judge_real: makes the verdict of the real ones, for those who need it.
+        real_verdict, fake_verdict: the discriminator's, augmented; None until it has judged.
         memory: what is remembered of earlier rounds, with this one, see `game.memory`.
     """
 
@@ -36,13 +34,9 @@ class Round:
     z: jax.Array
     judge: Callable[..., Verdict]
     generate: Callable[[jax.Array, jax.Array], jax.Array]
-    fake_verdict: Verdict
-    judge_real: Callable[[], Verdict]
+    real_verdict: Verdict | None = None
+    fake_verdict: Verdict | None = None
     memory: Mapping[str, Tree] = dataclasses.field(default_factory=dict)
-
-    @cached_property
-    def real_verdict(self) -> Verdict:
-        return self.judge_real()
 
     def score(self, labels: jax.Array) -> Callable[[jax.Array], jax.Array]:
         """Images to logits, as penalties want a critic."""

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from gan_jax.errors import ConfigError
 from gan_jax.layers.linear import Dense
 from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm, pixel_norm
-from gan_jax.layers.pairs import apart, in_turns
 
 Norm = Callable[..., nn.Module]
 
@@ -30,7 +29,7 @@ class GhostBatchNorm(BatchNorm):
     group: int = 16
 
     def normalize(self, x: jax.Array, scale: jax.Array, bias: jax.Array, train: bool) -> jax.Array:
-        if not train:
+        if not train or self.is_initializing():  # with a dummy image
             return super().normalize(x, scale, bias, train)
         if len(x) % self.group:
             raise ConfigError(f"ghost batch normalisation: groups of {self.group} do not divide {len(x)} images")
@@ -39,7 +38,7 @@ class GhostBatchNorm(BatchNorm):
         groups = x.astype(jnp.float32).reshape(-1, self.group, *x.shape[1:])
         axes = tuple(range(1, x.ndim))
         mean, var = groups.mean(axes, keepdims=True), groups.var(axes, keepdims=True)
-        if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+        if self.is_mutable_collection("batch_stats"):
             for running, moments in ((running_mean, mean), (running_var, var)):
                 new = moments.reshape(-1, x.shape[-1]).mean(0)
                 running.value = (1 - self.momentum) * running.value + self.momentum * new
@@ -68,8 +67,9 @@ class SelfModulatedBatchNorm(BatchNorm):
 class VirtualBatchNorm(nn.Module):
     """Normalisation by a reference batch and the image itself (arXiv 1606.03498, section 3.5).
 
-    Images of the reference batch and images at hand stand in turns (see `layers.pairs`). The first are normalised by their
-    own moments; each of the others by n/(n + 1) of those and 1/(n + 1) of its own, with n images of reference.
+    A call with `train=True` is for the reference batch: it is normalised by its own moments, which the collection `virtual`
+    keeps, differentiable. A call with `train=False` is for all others: each image is normalised by n/(n + 1) of those
+    moments and 1/(n + 1) of its own, with n images of reference.
     """
 
     eps: float = 1e-5
@@ -78,19 +78,21 @@ class VirtualBatchNorm(nn.Module):
     def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
-        reference, own = apart(x.astype(jnp.float32))
-        every, pixels = tuple(range(x.ndim - 1)), tuple(range(1, x.ndim - 1))
-        moments = [power.mean(every) for power in (reference, jnp.square(reference))]
-        share = 1 / (len(reference) + 1)
-        mixed = [
-            share * power.mean(pixels, keepdims=True) + (1 - share) * moment
-            for power, moment in zip((own, jnp.square(own)), moments, strict=True)
-        ]
-
-        def normal(x, mean, square):
-            return (x - mean) * jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.eps) * scale + bias
-
-        return in_turns(normal(reference, *moments), normal(own, *mixed)).astype(x.dtype)
+        mean = self.variable("virtual", "mean", jnp.zeros, x.shape[-1:])
+        square = self.variable("virtual", "square", jnp.ones, x.shape[-1:])
+        count = self.variable("virtual", "count", jnp.ones, ())
+        values, powers = x.astype(jnp.float32), (x.astype(jnp.float32), jnp.square(x.astype(jnp.float32)))
+        if train:
+            moments = [power.mean(tuple(range(x.ndim - 1))) for power in powers]
+            if self.is_mutable_collection("virtual") and not self.is_initializing():
+                mean.value, square.value = moments
+                count.value = jnp.float32(len(x))
+        else:
+            share = 1 / (count.value + 1)
+            own = [power.mean(tuple(range(1, x.ndim - 1)), keepdims=True) for power in powers]
+            moments = [share * a + (1 - share) * b for a, b in zip(own, (mean.value, square.value), strict=True)]
+        variance = jnp.maximum(moments[1] - jnp.square(moments[0]), 0)
+        return ((values - moments[0]) * jax.lax.rsqrt(variance + self.eps) * scale + bias).astype(x.dtype)
 
 
 class _OfOneImage(nn.Module):

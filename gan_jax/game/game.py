@@ -1,0 +1,271 @@
+"""The recipe of a game of two: one generator, one discriminator, and the rules of the config's section `phases`.
+
+The generator is called as `(z, labels, train=...)`, the discriminator as `(images, labels, train=...)` and answers with a
+`Verdict`. Networks that keep batch statistics see real and generated images apart, as published; others see both in one
+call, in turns, so that their gradients are sent between devices once. Statistics of both networks advance in the
+updates of either player. What networks draw themselves (dropout, noise) has the collection of keys "noise".
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.augment import augmentation
+from gan_jax.augment.probability import adaptive
+from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, View
+from gan_jax.game import memory, terms
+from gan_jax.game.checks import check
+from gan_jax.game.conditioning import Conditioning
+from gan_jax.game.latents import Latents
+from gan_jax.game.round import Round
+from gan_jax.game.rules import Rules
+from gan_jax.layers.heads import Verdict
+from gan_jax.layers.norm import standing_statistics
+from gan_jax.layers.pairs import apart, in_turns
+from gan_jax.layers.pixels import to_float
+from gan_jax.losses.adversarial import adversarial, top_share
+
+_PSEUDO_EVERY, _PSEUDO_HORIZON = 4, 500_000  # steps, images: those of adaptive augmentation
+
+
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """What a method adds to the game.
+
+    Attributes:
+        discriminator, generator: further terms of either's loss.
+        refine: `(round, key) -> (z, cost)`, better latents than those of a round, and what they cost both players.
+        discriminator_steps: number of its updates by the step, in place of the rule.
+    """
+
+    discriminator: Sequence[terms.Weighed] = ()
+    generator: Sequence[terms.Weighed] = ()
+    refine: Callable[[Round, jax.Array], tuple[jax.Array, jax.Array]] | None = None
+    discriminator_steps: Callable[[int], int] | None = None
+
+
+def describe(
+    config: Any,
+    rules: Rules,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    latents: Latents,
+    conditioning: Conditioning = Conditioning(),  # noqa: B008
+    extras: Extras = Extras(),
+) -> Recipe:
+    """The recipe of one generator against one discriminator.
+
+    Args:
+        config: of the experiment.
+        rules: those of `config.phases`.
+        generator, discriminator: the networks.
+        latents: what the generator's images are made of.
+        conditioning: that of the rules, with whose `head` the discriminator was made.
+        extras: what the method adds.
+
+    Raises:
+        ConfigError: rules that do not go together, or not with these networks.
+    """
+    side, channels, label = config.data.resolution, config.data.channels, jnp.zeros(1, jnp.int32)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, latents.size)), label)),
+        "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
+    }
+    shapes = {
+        name: jax.eval_shape(lambda n=n: n.module.init(jax.random.key(0), *n.inputs())) for name, n in networks.items()
+    }
+    check(config, rules, shapes)
+    game = _Game(config, rules, latents, conditioning, extras, shapes)
+
+    steps = extras.discriminator_steps or rules.discriminator_steps
+    # Against a discriminator that has learnt nothing the generator does not move.
+    every = (lambda step: step > 0) if rules.generator_first else 1
+    phases = (
+        Phase("generator", ("generator",), game.generator_loss, every=every, batches=rules.generator_batches),
+        Phase("discriminator", ("discriminator",), game.discriminator_loss, repeat=steps),
+    )
+
+    def standing(variables, latents, labels):
+        moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
+        return {**variables, "G": standing_statistics(moments.apply, variables["G"], latents, labels)}
+
+    def sample(variables, z, labels, options):
+        return generator.apply(variables["G"], z, labels, train=False)
+
+    return Recipe(
+        networks=networks,
+        players={
+            "generator": Player(("G",), config.players.generator),
+            "discriminator": Player(("D",), config.players.discriminator, _clipping(rules.clip)),
+        },
+        phases=(*(phases if rules.generator_first else phases[::-1]), *game.adaptations()),
+        prior=lambda key, options: latents.draw(key, 1)[0],
+        sample=sample,
+        aux=game.aux,
+        ema=Ema(("G",), config.ema) if config.ema else None,
+        standing=standing if hasattr(generator, "bn_momentum") else None,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seated:
+    """A network ready to play: with its randomness, and its reference batch seen where it wants one."""
+
+    net: Net
+    key: jax.Array
+    train: bool = True
+
+    def __call__(self, x: jax.Array, labels: jax.Array) -> tuple[Any, "_Seated"]:
+        output, net = self.net(x, labels, train=self.train, rngs={"noise": self.key})
+        return output, dataclasses.replace(self, net=net, key=jax.random.fold_in(self.key, 1))
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        return self.net.stats
+
+
+class _Game:
+    """The two losses, and what is remembered between them."""
+
+    def __init__(self, config, rules, latents, conditioning, extras, shapes):
+        self._config, self._rules, self._latents = config, rules, latents
+        self._conditioning, self._extras = conditioning, extras
+        self._loss = adversarial(rules.loss, rules.label_smoothing)
+        self._augment = augmentation.build(rules.augment, config.train.batch_size)
+        self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size)
+        self._judges_apart = "batch_stats" in shapes["D"]
+        self._virtual = {name for name in shapes if "virtual" in shapes[name]}
+        self._memories = {
+            "D": memory.of_discriminator(rules, self._augment, self._pseudo, shapes["D"]["params"]),
+            "G": memory.of_generator(rules, shapes["G"]["params"]),
+        }
+        self._terms = {
+            "D": [*terms.weighed(terms.DISCRIMINATOR, rules), *extras.discriminator],
+            "G": [*terms.weighed(terms.GENERATOR, rules), *extras.generator],
+        }
+
+    def aux(self) -> dict[str, Any]:
+        """The game's own state at the start."""
+        start = {name: entry.start() for table in self._memories.values() for name, entry in table.items()}
+        if "D" in self._virtual:
+            data, batch = self._config.data, self._config.train.batch_size // self._config.train.microbatches
+            image = jnp.zeros((batch, data.resolution, data.resolution, data.channels))
+            start["reference"] = {"image": image, "label": jnp.zeros(batch, jnp.int32)}
+        return start
+
+    def adaptations(self) -> list[Phase]:
+        """Phases without players, in which memories change by themselves."""
+
+        def phase(name, every, adapt):
+            return Phase(name, (), lambda view, batch, key: ({}, Out(aux={name: adapt(view.aux[name])})), every=every)
+
+        return [phase(name, *entry.adapt) for name, entry in self._memories["D"].items() if entry.adapt]
+
+    def discriminator_loss(self, view: View, batch: Any, key: jax.Array) -> tuple[jax.Array, Out]:
+        key_deal, key_fake, key_real, key_terms = jax.random.split(key, 4)
+        view, reference = self._with_reference(view, batch)
+        round, g, d, cost = self._deal(view, batch, key_deal)
+        real, fake = self._augmented(view, round.real, key_real), self._augmented(view, round.fake, key_fake)
+        if self._judges_apart:
+            real_verdict, d = d(real, round.real_labels)
+            fake_verdict, d = d(fake, round.fake_labels)
+        else:
+            verdicts, d = d(in_turns(real, fake), in_turns(round.real_labels, round.fake_labels))
+            real_verdict, fake_verdict = (jax.tree.map(lambda x, i=i: apart(x)[i], verdicts) for i in (0, 1))
+        round, remembered = self._judged(round, "D", real_verdict, fake_verdict)
+
+        value = self._conditioning.real(real_verdict, round.real_labels)
+        value += self._conditioning.fake(fake_verdict, round.fake_labels)
+        if not self._conditioning.alone:
+            value += self._loss.discriminator(real_verdict.logits, fake_verdict.logits)
+        added, metrics = terms.total(self._terms["D"], round, self._rules, key_terms)
+        metrics |= {"real_logit": real_verdict.logits.mean(), "fake_logit": fake_verdict.logits.mean()}
+        return value + added + cost, Out({"G": g.stats, "D": d.stats}, {**remembered, **reference}, metrics)
+
+    def generator_loss(self, view: View, batch: Any, key: jax.Array) -> tuple[jax.Array, Out]:
+        key_deal, key_fake, key_real, key_terms = jax.random.split(key, 4)
+        round, g, d, cost = self._deal(view, batch, key_deal)
+        fake_verdict, judged = d(self._augmented(view, round.fake, key_fake), round.fake_labels)
+        real_verdict = None
+        if self._loss.compares or self._rules.feature_matching:
+            real_verdict, _ = d(self._augmented(view, round.real, key_real), round.real_labels)
+        round, remembered = self._judged(round, "G", real_verdict, fake_verdict)
+
+        value = self._conditioning.generated(fake_verdict, round.fake_labels)
+        if not self._conditioning.alone:
+            real_logits = real_verdict.logits if self._loss.compares else None
+            value += self._loss.generator(fake_verdict.logits, real_logits, self._weights(view, fake_verdict.logits))
+        added, metrics = terms.total(self._terms["G"], round, self._rules, key_terms)
+        return value + added + cost, Out({"G": g.stats, "D": judged.stats}, remembered, metrics)
+
+    def _deal(self, view, batch, key):
+        """The round before it is judged, the generator with advanced statistics, the discriminator, a cost of latents."""
+        key_z, key_y, key_g, key_d, key_a, key_p, key_r = jax.random.split(key, 7)
+        real, real_labels = to_float(batch["image"]), batch["label"]
+        rules, data = self._rules, self._config.data
+        labels = view.generated_labels(key_y, real_labels, data.num_classes, rules.generated_labels)
+        z = view.shard(self._latents.draw(key_z, len(labels)))
+        generator, discriminator = self._seated(view, "G", key_g), self._seated(view, "D", key_d)
+
+        def judge(images, labels, augmented=True):
+            return discriminator(self._augmented(view, images, key_a) if augmented else images, labels)[0]
+
+        def generate(z, labels):
+            return generator(z, labels)[0]
+
+        fake, g = generator(z, labels)
+        round, cost = Round(view, real, real_labels, fake, labels, z, judge, generate), jnp.float32(0)
+        if self._extras.refine:
+            z, cost = self._extras.refine(round, key_r)
+            fake, g = generator(z, labels)
+            round = dataclasses.replace(round, z=z, fake=fake)
+        if rules.pseudo and len(fake) == len(real):
+            taken = round.uniform(key_p, (len(real),)) < self._pseudo.value(view.aux["pseudo"], view.images)
+            mixed = jnp.where(taken[:, None, None, None], jax.lax.stop_gradient(fake), real)
+            round = dataclasses.replace(round, real=mixed)
+        return round, g, discriminator, cost
+
+    def _seated(self, view: View, name: str, key: jax.Array) -> "_Seated":
+        net = view.net(name)
+        if name not in self._virtual:
+            return _Seated(net, key)
+        if name == "D":
+            reference = view.shard((view.aux["reference"]["image"], view.aux["reference"]["label"]))
+        else:  # the same latents in every update
+            count = self._config.train.batch_size // self._config.train.microbatches
+            classes = jnp.arange(count, dtype=jnp.int32) % max(self._config.data.num_classes, 1)
+            reference = view.shard((self._latents.draw(jax.random.key(0), count), classes))
+        return _Seated(net(*reference, train=True, rngs={"noise": key})[1], key, train=False)
+
+    def _with_reference(self, view: View, batch: Any) -> tuple[View, dict[str, Any]]:
+        """The view with the reference batch of virtual batch normalisation, the first real one; and that for the state."""
+        if "D" not in self._virtual:
+            return view, {}
+        now = {"image": to_float(batch["image"]), "label": batch["label"]}
+        kept = jax.tree.map(lambda new, old: jnp.where(view.step == 0, new, old), now, view.aux["reference"])
+        return dataclasses.replace(view, aux={**view.aux, "reference": kept}), {"reference": kept}
+
+    def _judged(self, round: Round, player: str, real: Verdict | None, fake: Verdict) -> tuple[Round, dict[str, Any]]:
+        """The round with its verdicts, and the memories brought up to date by it."""
+        round = dataclasses.replace(round, real_verdict=real, fake_verdict=fake)
+        seen = {name: entry.observe(round.view.aux[name], round) for name, entry in self._memories[player].items()}
+        return dataclasses.replace(round, memory=seen), seen
+
+    def _augmented(self, view, images, key):
+        return self._augment.apply(view.aux["augment"], key, images, view.images)
+
+    def _weights(self, view, logits):
+        """Which images the generator learns from; None for all alike."""
+        if self._rules.top_k == 1:
+            return None
+        passed = jnp.asarray(view.images, jnp.float32) / self._rules.top_k_images
+        return top_share(logits, jnp.maximum(self._rules.top_k_decay**passed, self._rules.top_k))
+
+
+def _clipping(bound: float) -> Callable[[Any], Any] | None:
+    """Keeps all weights within the bound."""
+    return (lambda params: jax.tree.map(lambda w: jnp.clip(w, -bound, bound), params)) if bound else None
