@@ -136,7 +136,7 @@ def as_text(record: Record) -> str:
         lines.append(f"not in strong scaling, as they do not divide the batch: {left_out} {unit}")
     if environment["backend"] == "cpu":
         lines.append(
-            f"simulated: all {unit} share {environment['cores']} cores, over which one alone spreads its work too. This shows "
-            "what partitioning costs, not scaling: if it cost nothing, strong steps would keep their time, at a speed-up of 1"
+            f"simulated: all {unit} share {environment['cores']} cores. This shows what partitioning costs, not scaling; a "
+            "speed-up above 1 means that one alone left cores idle"
         )
     return "\n".join(lines)
