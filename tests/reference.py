@@ -219,15 +219,15 @@ def check_discriminator(module, peer: Peer, case: str) -> None:
     variables, (_, labels) = peer.variables(), _inputs(case)
     config = cases("biggan")[case]["config"]
     x = images("x", (config["batch"], 3, config["resolution"], config["resolution"]), config["input_seed"])
-    evaluate = jax.jit(lambda v: module.apply(v, x, labels)[:, None])
+    evaluate = jax.jit(lambda v: module.apply(v, x, labels).logits[:, None])
     train = jax.jit(lambda v: module.apply(v, x, labels, mutable=["spectral"]))
 
     assert_array(evaluate(variables), "biggan", case, "D_eval")
-    logits, advanced = train(variables)
-    assert_array(logits[:, None], "biggan", case, "D_train")
+    verdict, advanced = train(variables)
+    assert_array(verdict.logits[:, None], "biggan", case, "D_train")
     assert_array(peer.flat(advanced, "u0"), "biggan", case, "D_after_train_call/u0")
-    logits, _ = train({**variables, **advanced})
-    assert_array(logits[:, None], "biggan", case, "D_train_2nd")
+    verdict, _ = train({**variables, **advanced})
+    assert_array(verdict.logits[:, None], "biggan", case, "D_train_2nd")
 
 
 def _inputs(case):

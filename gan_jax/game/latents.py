@@ -36,5 +36,5 @@ def latents(name: str, size: int) -> Latents:
     if name not in _DISTRIBUTIONS:
         raise ConfigError(f"config.model.latents is {name!r}: expected one of {', '.join(map(repr, _DISTRIBUTIONS))}")
     if size < 1:
-        raise ConfigError(f"config.model.dim_z is {size}: expected 1 or more")
+        raise ConfigError(f"config.model.G.dim_z is {size}: expected 1 or more")
     return Latents(size, lambda key, n: _DISTRIBUTIONS[name](key, (n, size)))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
+from gan_jax.errors import ConfigError
 from gan_jax.layers.linear import Dense, Embed
 
 
@@ -34,7 +35,7 @@ class Head(nn.Module):
         projection: add <embedding(label), features> to the logit (arXiv 1802.05637).
         proxy: size of a vector for each class, which becomes the answer "proxy" to the label; 0 for none.
         sn_eps, kernel_init: of all layers.
-        use_bias: of the linear ones.
+        use_bias, bias_init: of the linear ones; None for U(+-1/sqrt(fan_in)).
     """
 
     questions: Mapping[str, int] = ()
@@ -44,11 +45,12 @@ class Head(nn.Module):
     sn_eps: float | None = None
     kernel_init: Initializer = nn.initializers.normal(0.02)
     use_bias: bool = True
+    bias_init: Initializer | None = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, features: jax.Array, labels: jax.Array) -> Verdict:
         def linear(size, name):
-            return Dense(size, self.sn_eps, self.use_bias, self.kernel_init, nn.initializers.zeros, name=name)(features)
+            return Dense(size, self.sn_eps, self.use_bias, self.kernel_init, self.bias_init, name=name)(features)
 
         def table(size, name):
             return Embed(self.num_classes, size, self.sn_eps, self.kernel_init, name=name)(labels)
@@ -61,3 +63,15 @@ class Head(nn.Module):
         if self.proxy:
             answers["proxy"] = table(self.proxy, "proxy")
         return Verdict(logits, features, answers)
+
+
+def pooled(x: jax.Array, how: str) -> jax.Array:
+    """Features float32 [n, c] of a map [n, h, w, c]: the "sum" or the "mean" of its positive parts.
+
+    Raises:
+        ConfigError: another word.
+    """
+    if how not in ("sum", "mean"):
+        raise ConfigError(f"config.model.D.pool is {how!r}: expected 'sum' or 'mean'")
+    x = nn.relu(x).astype(jnp.float32)
+    return x.sum((1, 2)) if how == "sum" else x.mean((1, 2))

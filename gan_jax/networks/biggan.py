@@ -11,18 +11,20 @@ convolve on the small side, which is the published function at a quarter of the 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.nn.initializers import Initializer
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.attention import SelfAttention
+from gan_jax.layers.heads import Head, Verdict, pooled
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm
+from gan_jax.layers.normalizers import normalizer
 from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 
@@ -98,8 +100,8 @@ class ImageOutput(nn.Module):
     norm: Callable[..., nn.Module]
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        x = nn.relu(self.norm(name="norm")(x, train=train))
+    def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
+        x = nn.relu(self.norm(name="norm")(x, condition, train=train))
         x = self.conv(self.conv_channels, 3, name="conv")(x)[..., : self.image_channels]
         return jnp.tanh(x.astype(jnp.float32))
 
@@ -117,6 +119,8 @@ class Generator(nn.Module):
         hierarchical: split z into equal chunks, one for the first layer and one for every block.
         shared_embedding: one class embedding that the conditional normalisations map linearly; without it every
             normalisation has a table of its own, and z cannot be hierarchical.
+        norm: a normalisation in the place of all others, see `layers.normalizers`, whose condition is z and, where there are
+            classes, their shared embedding; "" for batch normalisation conditioned as above.
         attention: resolutions whose block is followed by self-attention.
         bn_eps: epsilon of the conditional batch normalisations.
         output_bn_eps: epsilon of the last batch normalisation, 1e-5 in BigGAN-PyTorch whatever `bn_eps` is.
@@ -135,6 +139,7 @@ class Generator(nn.Module):
     shared_dim: int = 128
     hierarchical: bool = True
     shared_embedding: bool = True
+    norm: str = ""
     attention: tuple[int, ...] = ()
     bn_eps: float = 1e-5
     output_bn_eps: float = 1e-5
@@ -161,10 +166,12 @@ class Generator(nn.Module):
         conv = functools.partial(Conv, sn_eps=self.sn_eps, kernel_init=kernel_init, dtype=self.dtype)
         batch_norm = {"momentum": self.bn_momentum, "unbiased": self.bn_unbiased}
 
-        norm = functools.partial(self._conditional_norm(), eps=self.bn_eps, **batch_norm)
-        output_norm = functools.partial(BatchNorm, eps=self.output_bn_eps, **batch_norm)
-
         first, conditions = self._conditions(z, labels, len(widths) - 1)
+        if self.norm:
+            norm = output_norm = normalizer(self.norm, eps=self.bn_eps, **batch_norm)
+        else:
+            norm = functools.partial(self._conditional_norm(), eps=self.bn_eps, **batch_norm)
+            output_norm = functools.partial(BatchNorm, eps=self.output_bn_eps, **batch_norm)
         stem = Dense(
             16 * widths[0] * self.channels, self.sn_eps, kernel_init=kernel_init, dtype=self.dtype, name="stem"
         )
@@ -175,13 +182,15 @@ class Generator(nn.Module):
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
         output = ImageOutput(self.image_channels, self.image_channels, conv, output_norm, name="output")
-        return rematted(output, self.remat, x.shape[1])(x, train=train)
+        return rematted(output, self.remat, x.shape[1])(x, conditions[-1] if self.norm else None, train=train)
 
     def _conditions(self, z, labels, blocks):
         """The input of the first layer, and what conditions each block: a vector, labels, or None."""
         if self.num_classes and self.hierarchical and not self.shared_embedding:
             raise ConfigError("BigGAN's generator: hierarchical=True needs shared_embedding=True; change one of them")
         first, *chunks = jnp.split(z, blocks + 1, axis=-1) if self.hierarchical else [z]
+        if self.norm and not self.hierarchical:
+            chunks = [z] * blocks
         if self.num_classes == 0:
             return first, chunks or [None] * blocks
         if not self.shared_embedding:
@@ -189,7 +198,7 @@ class Generator(nn.Module):
         embedding = Embed(
             self.num_classes, self.shared_dim or self.dim_z, embedding_init=initializer(self.weight_init), name="shared"
         )(labels)
-        if not self.hierarchical:
+        if not chunks:
             return first, [embedding] * blocks
         return first, [jnp.concatenate([embedding, chunk], axis=-1) for chunk in chunks]
 
@@ -201,6 +210,11 @@ class Generator(nn.Module):
         if self.num_classes:
             return functools.partial(CategoricalBatchNorm, num_classes=self.num_classes, embedding_init=init)
         return BatchNorm
+
+
+def projection_head(num_classes: int) -> dict[str, Any]:
+    """The fields of a head with a projection of the labels, if there are any."""
+    return {"num_classes": num_classes, "projection": num_classes > 0}
 
 
 class DiscriminatorBlock(nn.Module):
@@ -233,34 +247,15 @@ class DiscriminatorBlock(nn.Module):
         return h + x
 
 
-class ProjectionOutput(nn.Module):
-    """Logit = linear(f) + <embedding(label), f> with f the ReLU features summed over space (arXiv 1802.05637).
-
-    Computed in float32. `num_classes=0` leaves the second term out.
-    """
-
-    num_classes: int
-    sn_eps: float | None
-    kernel_init: Initializer
-
-    @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-        """Maps features [n, h, w, c] and labels to float32 logits [n]."""
-        features = nn.relu(x).astype(jnp.float32).sum((1, 2))
-        logits = Dense(1, self.sn_eps, kernel_init=self.kernel_init, name="linear")(features)[:, 0]
-        if self.num_classes:
-            embed = Embed(self.num_classes, features.shape[-1], self.sn_eps, self.kernel_init, name="projection")
-            logits += jnp.sum(embed(labels) * features, axis=-1)
-        return logits
-
-
 class Discriminator(nn.Module):
-    """BigGAN's projection discriminator.
+    """BigGAN's discriminator.
 
     Attributes:
         wide: the first convolution of a block is as wide as its output, otherwise as its input (SNGAN).
         equal_width_shortcut: with it, a block whose width does not change has the identity as its shortcut, or a
             1x1 convolution if it downsamples (BigGAN-PyTorch); without it no shortcut (compare_gan).
+        pool: how the last map becomes features, see `layers.heads.pooled`.
+        head: fields of `layers.heads.Head`; None for the projection of the labels, if there are any.
 
     The others are those of `Generator`, with `attention` listing resolutions after a block. BigGAN-PyTorch's
     "D_attn 16" at 32 pixels puts attention after every block: write (16, 8) for it.
@@ -272,6 +267,8 @@ class Discriminator(nn.Module):
     wide: bool = True
     attention: tuple[int, ...] = ()
     equal_width_shortcut: bool = True
+    pool: str = "sum"
+    head: Mapping[str, Any] | None = None
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
@@ -279,8 +276,8 @@ class Discriminator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps images [n, r, r, image_channels] in [-1, 1] and labels to float32 logits [n].
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
+        """Judges images [n, r, r, image_channels] in [-1, 1], given labels.
 
         `train` changes nothing: there is no batch normalisation, and whether `spectral` advances is up to `mutable`.
         """
@@ -304,4 +301,8 @@ class Discriminator(nn.Module):
             x = rematted(block, self.remat, x.shape[1])(x)
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
-        return ProjectionOutput(self.num_classes, self.sn_eps, kernel_init, name="output")(x, labels)
+        head = projection_head(self.num_classes) if self.head is None else self.head
+        output = Head(
+            **{"sn_eps": self.sn_eps, "kernel_init": kernel_init, "bias_init": None, **dict(head)}, name="output"
+        )
+        return output(pooled(x, self.pool), labels)

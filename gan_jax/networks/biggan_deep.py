@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.attention import SelfAttention
+from gan_jax.layers.heads import Head, Verdict, pooled
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, ConditionalBatchNorm
@@ -20,10 +21,10 @@ from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 from gan_jax.networks.biggan import (
     ImageOutput,
-    ProjectionOutput,
     check_attention,
     discriminator_widths,
     generator_widths,
+    projection_head,
 )
 
 
@@ -161,8 +162,8 @@ class Discriminator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        """Maps images [n, r, r, image_channels] in [-1, 1] and labels to float32 logits [n].
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
+        """Judges images [n, r, r, image_channels] in [-1, 1], given labels.
 
         `train` changes nothing, as in `biggan.Discriminator`.
         """
@@ -179,4 +180,11 @@ class Discriminator(nn.Module):
             x = rematted(same, self.remat, x.shape[1])(x)
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
-        return ProjectionOutput(self.num_classes, self.sn_eps, kernel_init, name="output")(x, labels)
+        head = Head(
+            **projection_head(self.num_classes),
+            sn_eps=self.sn_eps,
+            kernel_init=kernel_init,
+            bias_init=None,
+            name="output",
+        )
+        return head(pooled(x, "sum"), labels)

@@ -42,6 +42,7 @@ class Generator(nn.Module):
     Attributes:
         resolution: side of the images, see `widths`.
         num_classes: number of classes, 0 for none.
+        dim_z: size of z.
         channels: width at half that side ("ngf").
         embedding: size of an embedding of the label that is joined to z, 0 for none.
         norm: of all layers but the last, see `layers.normalizers`; "categorical" is given the label, others z with the
@@ -53,6 +54,7 @@ class Generator(nn.Module):
 
     resolution: int
     num_classes: int = 0
+    dim_z: int = 100
     channels: int = 64
     embedding: int = 0
     norm: str = "batch"

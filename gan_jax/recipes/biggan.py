@@ -53,15 +53,15 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
     def discriminator_loss(view, batch, key):
         fake, labels, g = generate(view, key, batch["label"])
         # The published code concatenates, which costs an all-to-all on a sharded batch.
-        logits, d = view.net("D")(in_turns(to_float(batch["image"]), fake), in_turns(batch["label"], labels))
-        real_logits, fake_logits = apart(logits)
+        verdict, d = view.net("D")(in_turns(to_float(batch["image"]), fake), in_turns(batch["label"], labels))
+        real_logits, fake_logits = apart(verdict.logits)
         metrics = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
         return loss.discriminator(real_logits, fake_logits), Out({"G": g.stats, "D": d.stats}, metrics=metrics)
 
     def generator_loss(view, batch, key):
         fake, labels, g = generate(view, key, batch["label"])
-        logits, d = view.net("D")(fake, labels)
-        value = loss.generator(logits)
+        verdict, d = view.net("D")(fake, labels)
+        value = loss.generator(verdict.logits)
         if config.phases.orthogonal:
             value += orthogonal_penalty(g.params, config.phases.orthogonal)
         return value, Out({"G": g.stats, "D": d.stats})

@@ -48,6 +48,7 @@ def loss_of(network, *inputs, **options):
 
     def loss(params, stats):
         y, stats = network.apply({"params": params, **stats}, *inputs, **options, mutable=list(stats))
+        y = getattr(y, "logits", y)
         return jnp.square(y + 1).mean(), stats
 
     return loss

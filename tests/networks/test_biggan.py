@@ -89,7 +89,12 @@ def test_discriminator_equals_biggan_pytorch_on_real_and_fake_apart():
     module, peer = CASES["bg32_unshared"][1], Peer("bg32_unshared/D")
     variables = peer.variables()
     images, labels = reference.images("x", (4, 3, 32, 32), 0), jnp.arange(4)
-    apply = jax.jit(lambda x, y: module.apply(variables, x, y, mutable=["spectral"]))
+
+    @jax.jit
+    def apply(x, y):
+        verdict, advanced = module.apply(variables, x, y, mutable=["spectral"])
+        return verdict.logits, advanced
+
     together, advanced = apply(images, labels)
     first, _ = apply(images[:2], labels[:2])
     second, again = apply(images[2:], labels[2:])
@@ -117,9 +122,20 @@ def test_unconditional_discriminator_at_16_pixels_ignores_labels():
     module = Discriminator(16, 0, 4, weight_init="N02", image_channels=1)
     images = jnp.ones((2, 16, 16, 1))
     labels = jnp.array([0, 1])
-    logits, _ = jax.jit(lambda key: module.init_with_output(key, images, labels))(jax.random.key(0))
-    assert logits.shape == (2,)
-    assert logits[0] == logits[1]
+    verdict, _ = jax.jit(lambda key: module.init_with_output(key, images, labels))(jax.random.key(0))
+    assert verdict.logits.shape == (2,)
+    assert verdict.logits[0] == verdict.logits[1]
+
+
+def test_a_discriminator_may_have_another_head_and_mean_features():
+    images, labels = jnp.ones((2, 16, 16, 1)), jnp.array([0, 1])
+    summed = Discriminator(16, 3, 4, head={"questions": {"classes": 3}})
+    variables = summed.init(jax.random.key(0), images, labels)
+    by_sum, by_mean = (m.apply(variables, images, labels) for m in (summed, summed.clone(pool="mean")))
+    assert by_sum.answers["classes"].shape == (2, 3)
+    assert jnp.allclose(by_sum.features, 16 * by_mean.features, rtol=1e-5)  # of 4 x 4 pixels
+    with pytest.raises(ConfigError, match="pool is 'max'"):
+        summed.clone(pool="max").apply(variables, images, labels)
 
 
 def test_latent_dim_is_a_multiple_of_the_chunks():
@@ -133,8 +149,8 @@ def test_bfloat16_keeps_parameters_statistics_images_and_logits_in_float32():
     discriminator = Discriminator(16, 3, 4, attention=(8,), dtype=jnp.bfloat16)
     labels = jnp.arange(2)
     images, g = jax.eval_shape(generator.init_with_output, jax.random.key(0), jnp.ones((2, 12)), labels)
-    logits, d = jax.eval_shape(discriminator.init_with_output, jax.random.key(0), images, labels)
-    assert {leaf.dtype for leaf in jax.tree.leaves((images, g, logits, d))} == {jnp.dtype("float32")}
+    verdict, d = jax.eval_shape(discriminator.init_with_output, jax.random.key(0), images, labels)
+    assert {leaf.dtype for leaf in jax.tree.leaves((images, g, verdict, d))} == {jnp.dtype("float32")}
     hlo = jax.jit(generator.apply).lower(g, jnp.ones((2, 12)), labels).as_text()
     convolutions = [line for line in hlo.splitlines() if "stablehlo.convolution" in line]
     assert convolutions

@@ -68,6 +68,6 @@ def test_networks_exist_at_16_pixels_and_unconditionally():
     generator, discriminator = Generator(16, 0, 4, 8), Discriminator(16, 0, 4)
     labels = jnp.zeros(2, jnp.int32)
     images, _ = jax.eval_shape(generator.init_with_output, jax.random.key(0), jnp.ones((2, 8)), labels)
-    logits, _ = jax.eval_shape(discriminator.init_with_output, jax.random.key(0), images, labels)
+    verdict, _ = jax.eval_shape(discriminator.init_with_output, jax.random.key(0), images, labels)
     assert images.shape == (2, 16, 16, 3)
-    assert logits.shape == (2,)
+    assert verdict.logits.shape == (2,)

@@ -1,0 +1,28 @@
+"""ReACGAN on the 1,797 handwritten digits of scikit-learn at 16 x 16, made for two CPU cores.
+
+    gan-jax train --config=configs/reacgan_digits.py --workdir=workdirs/reacgan_digits
+
+Paper: arXiv 2111.01118: data-to-data cross-entropy for both players; here with small networks and an average of the
+generator.
+"""
+
+from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam, on_digits, small_residual
+from gan_jax.game.rules import Rules, section
+
+
+def get_config(size: str = ""):
+    """The experiment, or with the argument "quick" a few steps of a tiny one."""
+    check_argument(size, "quick")
+    quick = size == "quick"
+    config = base()
+    config.recipe = "reacgan"
+    config.model = small_residual(quick)
+    config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
+    config.phases = section(
+        Rules(loss="hinge", discriminator_steps=2, conditioning={"name": "data_to_data", "size": 64})
+    )
+    config.ema = {"decay": 0.99, "start": "100 steps"}
+    on_digits(config, steps=800, quick=quick)
+    config.evaluate.standing = 16
+    return config
