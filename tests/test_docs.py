@@ -14,6 +14,10 @@ from gan_jax import main, params
 from gan_jax.arguments import make_parser
 from gan_jax.check import check
 from gan_jax.engine import recipe
+from gan_jax.game import conditioning
+from gan_jax.game.rules import Rules
+from gan_jax.layers import normalizers
+from gan_jax.losses import adversarial
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -117,6 +121,24 @@ def test_the_table_of_configs_is_complete_and_counts_right():
     for name, *shown in rows:
         counts = params.count(recipe.load(configs.load(f"configs/{name}")))
         assert [f"{counts[network]['parameters'] / 1e6:.2f}" for network in "GD"] == shown, name
+
+
+def test_the_rules_of_the_game_are_all_there_with_their_defaults():
+    table = page("methods.md").partition("## Rules")[2].partition("Conditioning has")[0]
+    shown = {}
+    for names, defaults in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]*) \|", table, re.MULTILINE):
+        names, defaults = re.findall(r"`(\w+)`", names), defaults.replace('"', "").split(", ")
+        shown |= dict(zip(names, defaults * (len(names) if len(defaults) == 1 else 1), strict=True))
+    expected = {field.name: str(getattr(Rules(), field.name)) for field in dataclasses.fields(Rules)}
+    assert shown == expected | {"conditioning": "none", "augment": "none", "consistency_augment": "translation"}
+
+
+def test_every_part_of_the_game_is_named():
+    text = page("methods.md")
+    for name in (*conditioning.METHODS, *(n for n in adversarial.NAMES if not n.startswith("relativistic_average_"))):
+        assert f"`{name}`" in text, name
+    for name in normalizers.NAMES:
+        assert re.search(rf"`{name}(:\d+)?`", text), name
 
 
 def test_every_published_fid_of_a_config_has_a_band():

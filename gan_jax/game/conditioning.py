@@ -59,10 +59,10 @@ def build(section: Mapping[str, Any], num_classes: int) -> Conditioning:
     """
     values = dict(section)
     name = values.pop("name", None)
-    if name not in _METHODS:
-        known = ", ".join(map(repr, _METHODS))
+    if name not in METHODS:
+        known = ", ".join(map(repr, METHODS))
         raise ConfigError(f"config.phases.conditioning.name is {name!r}: expected one of {known}")
-    make, defaults = _METHODS[name]
+    make, defaults = METHODS[name]
     if unknown := sorted(set(values) - set(defaults)):
         raise ConfigError(
             f"config.phases.conditioning has {unknown[0]!r}: the fields of {name!r} are {sorted(defaults)}"
@@ -148,7 +148,7 @@ def _with_proxies(num_classes, size):
     return {"questions": {"embedding": int(size)}, "num_classes": num_classes, "proxy": int(size)}
 
 
-_METHODS: dict[str, tuple[Callable[..., Conditioning], dict[str, float]]] = {
+METHODS: dict[str, tuple[Callable[..., Conditioning], dict[str, float]]] = {
     "none": (_none, {}),
     "projection": (_projection, {}),
     "auxiliary": (_auxiliary, {"weight": 1.0, "weight_fake": 0.0, "weight_generator": 1.0}),

@@ -136,6 +136,7 @@ _OTHERS = {
     "none": functools.partial(_Unchanged, pixels=False),
     "virtual": VirtualBatchNorm,
 }
+NAMES = (*_OF_BATCHES, *_OF_IMAGES, *_OTHERS)
 _NUMBERS = {"ghost": "group", "group": "num_groups"}
 
 
@@ -154,9 +155,8 @@ def normalizer(name: str, **of_batches) -> Norm:
         ConfigError: another name, or a number where none belongs, or none where one does.
     """
     kind, colon, number = name.partition(":")
-    known = {**_OF_BATCHES, **_OF_IMAGES, **_OTHERS}
-    if kind not in known or bool(colon) != (kind in _NUMBERS) or (colon and not (number.isdecimal() and int(number))):
-        shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in known)
+    if kind not in NAMES or bool(colon) != (kind in _NUMBERS) or (colon and not (number.isdecimal() and int(number))):
+        shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in NAMES)
         raise ConfigError(f"the normalisation is {name!r}: expected one of {shown}")
     numbers = {_NUMBERS[kind]: int(number)} if colon else {}
     if kind in _OF_BATCHES:

@@ -86,6 +86,7 @@ _LOSSES = {
         lambda x: (x - 1) ** 2, lambda x: (x + 1) ** 2, average=True
     ),
 }
+NAMES = (*_LOSSES, "energy:MARGIN")
 _WITH_TARGETS = ("non_saturating", "minimax", "least_squares")
 
 
@@ -110,8 +111,7 @@ def adversarial(name: str, smoothing: float = 0.0) -> AdversarialLoss:
     elif name in _LOSSES:
         loss = _LOSSES[name]
     else:
-        known = ", ".join(map(repr, [*_LOSSES, "energy:MARGIN"]))
-        raise ConfigError(f"the adversarial loss is {name!r}: expected one of {known}")
+        raise ConfigError(f"the adversarial loss is {name!r}: expected one of {', '.join(map(repr, NAMES))}")
     if not smoothing:
         return loss
     if name not in _WITH_TARGETS or not 0 < smoothing < 1:
