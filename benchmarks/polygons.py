@@ -63,13 +63,13 @@ def inversion(targets: np.ndarray, steps: int) -> None:
 
 def step_time(channels: int, targets: np.ndarray, steps: int) -> float:
     """Seconds that a step of a chunk takes: the difference of two inversions that both compile."""
-    generator = Generator(channels, 1)
-    variables = generator.init(jax.random.key(0), jnp.zeros((1, 128)))
+    generator, labels = Generator(channels=channels), jnp.zeros(1, jnp.int32)
+    variables = generator.init(jax.random.key(0), jnp.zeros((1, 128)), labels)
     times = []
     for count in (1, 1 + steps):
         budget = Budget(targets=len(targets), restarts=3, steps=count, doubled=1)
         start = time.perf_counter()
-        invert(targets, lambda z: generator.apply(variables, z), normal(128), budget)
+        invert(targets, lambda z: generator.apply(variables, z, labels), normal(128), budget)
         times.append(time.perf_counter() - start)
     return (times[1] - times[0]) / (3 * steps)  # one chunk, and one that is not full with twice the steps
 

@@ -10,6 +10,8 @@ the test polygons can be generated to within 0.75 (recall 0.25, at the budget of
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam
+from gan_jax.game.rules import Rules, section
 
 
 def get_config(size: str = ""):
@@ -17,10 +19,17 @@ def get_config(size: str = ""):
     check_argument(size, "full", "quick")
     config = base()
     config.recipe = "wgan_gp"
-    config.model = {"channels": {"full": 64, "quick": 4}.get(size, 16), "dim_z": 128}
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.5, "b2": 0.9, "eps": 1e-8}, "learning_rate": 1e-4}
-    config.players = {"generator": adam, "critic": adam}
-    config.phases = {"critic_steps": 5, "penalty": 10.0}
+    channels = {"full": 64, "quick": 4}.get(size, 16)
+    config.model = {
+        "family": "wgan_gp",
+        "latents": "normal",
+        "G": {"channels": channels, "dim_z": 128},
+        "D": {"channels": channels},
+    }
+    config.players = {"generator": adam(1e-4, 0.5, 0.9), "discriminator": adam(1e-4, 0.5, 0.9)}
+    config.phases = section(
+        Rules(loss="wasserstein", gradient_penalty=10.0, discriminator_steps=5, generator_first=True)
+    )
     config.ema = {}
     config.data.update({"source": "polygons:train", "resolution": 28, "channels": 1, "num_classes": 0})
     config.train.length = {"full": "200000 steps", "quick": "2 steps"}.get(size, "2000 steps")

@@ -62,7 +62,7 @@ def test_an_unknown_argument_is_refused(path):
 
 
 def test_arguments_change_what_they_say():
-    assert configs.load("configs/wgan_gp_polygons.py:full").model.channels == 64
+    assert configs.load("configs/wgan_gp_polygons.py:full").model.G.channels == 64
     for name in ("biggan_imagenet128", "biggan_imagenet256", "biggan_imagenet512", "biggan_deep_imagenet128"):
         for argument, expected in (("", (2048, 8)), ("2048x1", (2048, 1)), ("64x32", (2048, 32)), ("16x4", (64, 4))):
             config = configs.load(f"configs/{name}.py" + (f":{argument}" if argument else ""))

@@ -30,7 +30,8 @@ class Polygons(Source):
 
 
 def make_run(source=None, *overrides):
-    tiny = ("mesh.shape=(4,)", "train.batch_size=4", "phases.critic_steps=1", "model.channels=2", "data.count=16")
+    widths = ("model.G.channels=2", "model.D.channels=2")
+    tiny = ("mesh.shape=(4,)", "train.batch_size=4", "phases.discriminator_steps=1", *widths, "data.count=16")
     config = configs.load("configs/wgan_gp_polygons.py:quick", [*tiny, *overrides])
     return Run(config, load(config), sharding.make_mesh(config.mesh), source or open_source(config.data))
 
