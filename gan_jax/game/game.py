@@ -7,7 +7,7 @@ updates of either player. What networks draw themselves (dropout, noise) has the
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -40,12 +40,16 @@ class Extras:
         discriminator, generator: further terms of either's loss.
         refine: `(round, key) -> (z, cost)`, better latents than those of a round, and what they cost both players.
         discriminator_steps: number of its updates by the step, in place of the rule.
+        questions: what the discriminator's head is asked besides, `{name: size}`.
+        adversarial: whether the rules' loss is played; otherwise these terms are the game.
     """
 
     discriminator: Sequence[terms.Weighed] = ()
     generator: Sequence[terms.Weighed] = ()
     refine: Callable[[Round, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     discriminator_steps: Callable[[int], int] | None = None
+    questions: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    adversarial: bool = True
 
 
 def describe(
@@ -134,6 +138,7 @@ class _Game:
     def __init__(self, config, rules, latents, conditioning, extras, shapes):
         self._config, self._rules, self._latents = config, rules, latents
         self._conditioning, self._extras = conditioning, extras
+        self._adversarial = extras.adversarial and not conditioning.alone
         self._loss = adversarial(rules.loss, rules.label_smoothing)
         self._augment = augmentation.build(rules.augment, config.train.batch_size)
         self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size)
@@ -180,7 +185,7 @@ class _Game:
 
         value = self._conditioning.real(real_verdict, round.real_labels)
         value += self._conditioning.fake(fake_verdict, round.fake_labels)
-        if not self._conditioning.alone:
+        if self._adversarial:
             value += self._loss.discriminator(real_verdict.logits, fake_verdict.logits)
         added, metrics = terms.total(self._terms["D"], round, self._rules, key_terms)
         metrics |= {"real_logit": real_verdict.logits.mean(), "fake_logit": fake_verdict.logits.mean()}
@@ -196,7 +201,7 @@ class _Game:
         round, remembered = self._judged(round, "G", real_verdict, fake_verdict)
 
         value = self._conditioning.generated(fake_verdict, round.fake_labels)
-        if not self._conditioning.alone:
+        if self._adversarial:
             real_logits = real_verdict.logits if self._loss.compares else None
             value += self._loss.generator(fake_verdict.logits, real_logits, self._weights(view, fake_verdict.logits))
         added, metrics = terms.total(self._terms["G"], round, self._rules, key_terms)

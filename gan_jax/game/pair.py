@@ -38,12 +38,13 @@ def pair(
     """
     data, model, rules = config.data, config.model, read(kind, config.phases)
     family = _family(model.family)
-    conditioning = build_conditioning(rules.conditioning, data.num_classes)
+    conditioning, more = build_conditioning(rules.conditioning, data.num_classes), extras(rules)
+    head = {**conditioning.head, "questions": {**conditioning.head.get("questions", {}), **more.questions}}
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = family.Generator(**model.G, **given, image_channels=data.channels)
-    discriminator = family.Discriminator(**model.D, **given, head=conditioning.head)
+    discriminator = family.Discriminator(**model.D, **given, head=head)
     z = latents(model.latents, getattr(generator, "latent_dim", generator.dim_z))
-    return describe(config, rules, generator, discriminator, z, conditioning, extras(rules))
+    return describe(config, rules, generator, discriminator, z, conditioning, more)
 
 
 def _family(name: str) -> ModuleType:

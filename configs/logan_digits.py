@@ -1,0 +1,27 @@
+"""LOGAN on the 1,797 handwritten digits of scikit-learn at 16 x 16, made for two CPU cores.
+
+    gan-jax train --config=configs/logan_digits.py --workdir=workdirs/logan_digits
+
+Paper: arXiv 1912.00953: latents improved by natural gradients, on small networks with classes, with an average of the
+generator.
+"""
+
+from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam, on_digits, small_residual
+from gan_jax.game.rules import section
+from gan_jax.recipes.logan import Rules
+
+
+def get_config(size: str = ""):
+    """The experiment, or with the argument "quick" a few steps of a tiny one."""
+    check_argument(size, "quick")
+    quick = size == "quick"
+    config = base()
+    config.recipe = "logan"
+    config.model = small_residual(quick)
+    config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
+    config.phases = section(Rules(loss="hinge", discriminator_steps=2, conditioning={"name": "projection"}))
+    config.ema = {"decay": 0.99, "start": "100 steps"}
+    on_digits(config, steps=800, quick=quick)
+    config.evaluate.standing = 16
+    return config

@@ -1,0 +1,17 @@
+"""Turns of images by right angles, for self-supervision."""
+
+import jax
+import jax.numpy as jnp
+
+
+def turned(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Square images [n, r, r, c], one after the other upright and turned by 90, 180 and 270 degrees, in turns.
+
+    Also the number of quarter turns of each, int32 [n].
+    """
+    turns = jnp.arange(len(images), dtype=jnp.int32) % 4
+    chosen = turns[:, None, None, None]
+    result = images
+    for count in (1, 2, 3):
+        result = jnp.where(chosen == count, jnp.rot90(images, count, axes=(1, 2)), result)
+    return result, turns
