@@ -149,8 +149,8 @@ class _Game:
             "G": memory.of_generator(rules, shapes["G"]["params"]),
         }
         self._terms = {
-            "D": [*terms.weighed(terms.DISCRIMINATOR, rules), *extras.discriminator],
-            "G": [*terms.weighed(terms.GENERATOR, rules), *extras.generator],
+            "D": [*terms.weighed(terms.DISCRIMINATOR, rules), *(term for term in extras.discriminator if term[1])],
+            "G": [*terms.weighed(terms.GENERATOR, rules), *(term for term in extras.generator if term[1])],
         }
 
     def aux(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """LOGAN (Wu et al. 2019, arXiv 1912.00953): latents are improved by a step along the discriminator's natural gradient.
 
-Before either player's update z becomes z + rate * g / (damping + |g|^2), with g the gradient by z of the discriminator's
-logit of G(z), clipped to [-1, 1]; a share of the latents stays as it was, and both players pay `phases.latent_cost` times
-the mean squared step. The gradient flows through the step, too. Form and constants: PyTorch-StudioGAN, utils/losses.py.
-BigGAN's networks. Sampling takes latents as they are drawn.
+Before either player's update z becomes z + rate * g / (damping + |g|^2), with g the gradient by z of the
+discriminator's logit of G(z), clipped to [-1, 1]; a share of the latents stays as it was, and both players pay
+`phases.latent_cost` times the mean squared step. The gradient flows through the step, too. Form and constants:
+PyTorch-StudioGAN, utils/losses.py. BigGAN's networks. Sampling takes latents as they are drawn.
 """
 
 import dataclasses

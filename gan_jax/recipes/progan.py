@@ -4,12 +4,12 @@ Source: tkarras/progressive_growing_of_gans, loss.py and train.py. The critic mo
 critic minimises the Wasserstein loss, 10 times the gradient penalty and 0.001 times the drift; with classes, both
 players also minimise the cross-entropy of an auxiliary classifier. Weights of the generator are averaged.
 
-The published networks take and make images of the full resolution at every level, with larger pixels, and hold the norm
-of the gradient with respect to *those* at 1. Of f x f equal pixels each gets 1/f^2 of the gradient of the one pixel that
-they stand for, so with respect to the small images of this code the same norm is f.
+The published networks take and make images of the full resolution at every level, with larger pixels, and hold the
+norm of the gradient with respect to *those* at 1. Of f x f equal pixels each gets 1/f^2 of the gradient of the one
+pixel that they stand for, so with respect to the small images of this code the same norm is f.
 
-The gradient of one image's score is taken from the sum of all scores; the minibatch standard deviation couples the images
-of a group, which this, as published, leaves aside.
+The gradient of one image's score is taken from the sum of all scores; the minibatch standard deviation couples the
+images of a group, which this, as published, leaves aside.
 """
 
 import jax

@@ -1,8 +1,8 @@
 """SS-GAN (Chen et al. 2019, arXiv 1811.11212): the discriminator also tells how images are turned, lest it forget.
 
-Both players gain where turns are recognised: the discriminator on real images (`phases.rotation`, 1), the generator on its own
-(`phases.rotation_generator`, 0.2). Form: compare_gan, gans/ssgan.py, which takes every way of a quarter of the images; here
-each image goes one way, so that all stay on their devices. Residual networks, family `biggan`.
+Both players gain where turns are recognised: the discriminator on real images (`phases.rotation`, 1), the generator on
+its own (`phases.rotation_generator`, 0.2). Form: compare_gan, gans/ssgan.py, which takes every way of a quarter of the
+images; here each image goes one way, so that all stay on their devices. Residual networks, family `biggan`.
 """
 
 import dataclasses

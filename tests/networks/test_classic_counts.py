@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import pytest
 
-from gan_jax.networks import biggan, dcgan, mlp
-from tests.networks.counting import count_parameters
+from gan_jax.networks import began, biggan, dcgan, infogan, mlp
+from tests.networks.counting import count_parameters, parameters
 
 CIFAR = {"dim_z": 128, "hierarchical": False, "shared_embedding": False, "sn_eps": None}
 Z128, IMAGE = jnp.zeros((2, 128)), jnp.zeros((2, 32, 32, 3))
@@ -37,3 +37,14 @@ PUBLISHED = {  # network, an example of its input, parameters
 def test_parameter_counts_are_the_published_ones(name):
     network, example, count = PUBLISHED[name]
     assert count_parameters(network, example) == count
+
+
+@pytest.mark.parametrize(("channels", "g", "d"), [(128, 1_716_611, 13_405_379), (64, 563_395, 4_011_651)])
+def test_began_s_counts_are_the_published_ones(channels, g, d):
+    assert parameters(began.Generator(64, channels), jnp.zeros((2, 64))) == g
+    assert parameters(began.Autoencoder(64, 64, channels), jnp.zeros((2, 64, 64, 3))) == d
+
+
+def test_infogan_s_counts_are_the_published_ones():
+    assert count_parameters(infogan.Generator(28), jnp.zeros((2, 74))) == 6_652_481
+    assert count_parameters(infogan.Discriminator(28), jnp.zeros((2, 28, 28, 1))) == 6_559_169 + 133_004  # and Q

@@ -1,15 +1,20 @@
 """What recipes add to the game of two: who moves when, and their own terms by their formulas."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax.engine import schedule
+from gan_jax.engine import schedule, state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.rotation import turned
+from gan_jax.recipes import ebgan, infogan
 from tests.game.arena import batch, born, play
 
 
@@ -70,6 +75,63 @@ def test_self_supervision_adds_the_turns_to_both_losses():
         without, _ = play(plain, phase, current, data(size=8))
         np.testing.assert_allclose(value, without + weight * out.metrics["rotation"], rtol=1e-5)
         assert out.metrics["rotation"] > 0
+
+
+def test_codes_are_read_off_the_images_by_q():
+    recipe = recipe_of("infogan_digits", "phases.category_weight=2.0")
+    current = born(recipe)
+    for phase in ("discriminator", "generator"):
+        value, out = play(recipe, phase, current, data())
+        plain, _ = play(
+            recipe_of("infogan_digits", "phases.category_weight=0.0", "phases.number_weight=0.0"),
+            phase,
+            current,
+            data(),
+        )
+        np.testing.assert_allclose(value, plain + 2 * out.metrics["category"] + out.metrics["number"], rtol=1e-4)
+    z = recipe.prior(jax.random.key(0), {})
+    assert z.shape == (48,)
+    assert sorted(np.unique(z[36:46])) == [0, 1]
+    assert z[36:46].sum() == 1
+    with pytest.raises(ConfigError, match="dim_z is 12: expected more than the 12 entries of the codes"):
+        recipe_of("infogan_digits", "model.G.dim_z=12")
+
+
+def test_q_s_errors_are_those_of_its_answer():
+    rules = infogan.Rules(categories=3, numbers=2)
+    said, wanted = np.random.RandomState(0).standard_normal((2, 4, 5)).astype(np.float32)
+    wanted[:, :3] = np.eye(3)[[0, 2, 1, 1]]
+    verdict = Verdict(np.zeros(4), np.zeros((4, 1)), {"codes": said})
+    round = SimpleNamespace(fake_verdict=verdict, z=np.concatenate([np.ones((4, 7)), wanted], 1))
+    p = np.exp(said[:, :3]) / np.exp(said[:, :3]).sum(1, keepdims=True)
+    expected = -np.log(p[np.arange(4), [0, 2, 1, 1]]).mean()
+    np.testing.assert_allclose(infogan.category_error(round, rules, None), expected, rtol=1e-5)
+    expected = ((said - wanted)[:, 3:] ** 2).sum(1).mean() / 2
+    np.testing.assert_allclose(infogan.number_error(round, rules, None), expected, rtol=1e-5)
+
+
+def test_the_balance_of_began_follows_its_two_errors():
+    recipe = recipe_of("began_digits", "phases.step=0.5")
+    current = state.init(recipe, 0)
+    current = dataclasses.replace(current, aux={"k": jnp.float32(0.25)})
+    values, out = play(recipe, "both", current, data())
+    real, fake = out.metrics["real_error"], out.metrics["fake_error"]
+    np.testing.assert_allclose(values["discriminator"], real - 0.25 * fake, rtol=1e-5)
+    assert values["generator"] == fake
+    np.testing.assert_allclose(out.aux["k"], np.clip(0.25 + 0.5 * (0.5 * real - fake), 0, 1), rtol=1e-5)
+    np.testing.assert_allclose(out.metrics["convergence"], real + abs(0.5 * real - fake), rtol=1e-5)
+    with pytest.raises(ConfigError, match="gamma is 0.0: expected a ratio above 0"):
+        recipe_of("began_digits", "phases.gamma=0.0")
+
+
+def test_energies_are_errors_and_codes_are_pulled_away():
+    recipe = recipe_of("ebgan_digits")
+    value, out = play(recipe, "generator", state.init(recipe, 0), data())
+    assert 0 < out.metrics["pulling_away"] <= 1
+    assert value > 0
+    codes = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], np.float32)
+    round = SimpleNamespace(fake_verdict=Verdict(np.zeros(3), codes, {}))
+    np.testing.assert_allclose(ebgan.pulling_away(round, None, None), (0.5 + 0 + 0.5) * 2 / 6, rtol=1e-5)
 
 
 def test_latents_are_moved_along_the_gradient_and_pay_for_it():

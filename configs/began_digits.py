@@ -1,0 +1,25 @@
+"""BEGAN on the 1,797 handwritten digits of scikit-learn at 16 x 16, made for two CPU cores.
+
+    gan-jax train --config=configs/began_digits.py --workdir=workdirs/began_digits
+
+Paper: arXiv 1703.10717 with gamma 0.5, here with narrow networks, larger rates, a faster balance and an average of the
+generator.
+"""
+
+from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam, on_digits
+
+
+def get_config(size: str = ""):
+    """The experiment, or with the argument "quick" a few steps of a tiny one."""
+    check_argument(size, "quick")
+    quick = size == "quick"
+    config = base()
+    config.recipe = "began"
+    channels = 4 if quick else 32
+    config.model = {"latents": "uniform", "G": {"channels": channels}, "D": {"channels": channels, "dim_z": 32}}
+    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
+    config.phases = {"gamma": 0.5, "step": 0.01}
+    config.ema = {"decay": 0.99, "start": "100 steps"}
+    on_digits(config, steps=2000, quick=quick, classes=False)
+    return config
