@@ -1,0 +1,30 @@
+"""ALI on the 1,797 handwritten digits of scikit-learn at 16 x 16, made for two CPU cores.
+
+    gan-jax train --config=configs/ali_digits.py --workdir=workdirs/ali_digits                   a random encoder (ALI)
+    gan-jax train --config=configs/ali_digits.py:bigan --workdir=workdirs/bigan_digits           a function (BiGAN)
+
+Paper: arXiv 1606.00704 and 1605.09782, on narrow networks, with an average of generator and encoder.
+"""
+
+from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam, on_digits
+
+
+def get_config(size: str = ""):
+    """The experiment; "bigan": an encoder without noise; "quick": a few steps of a tiny one."""
+    check_argument(size, "bigan", "quick")
+    quick = size == "quick"
+    config = base()
+    config.recipe = "ali"
+    network = {"channels": 4 if quick else 32, "norm": "batch"}
+    config.model = {
+        "latents": "normal",
+        "G": {**network, "dim_z": 32, "embedding": 0},
+        "E": network,
+        "D": {**network, "width": 16 if quick else 128, "keep": 0.8},
+    }
+    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
+    config.phases = {"stochastic": size != "bigan"}
+    config.ema = {"decay": 0.99, "start": "100 steps"}
+    on_digits(config, steps=2500, quick=quick, classes=False)
+    return config

@@ -1,0 +1,47 @@
+"""The discriminator of pairs of an image and a latent: ALI and BiGAN (arXiv 1606.00704, 1605.09782)."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.layers.linear import Dense
+from gan_jax.networks.encoder import Encoder
+
+
+class Discriminator(nn.Module):
+    """Images [n, r, r, c] float32 in [-1, 1] and latents [n, d] float32 -> float32 logits [n].
+
+    Both are turned into vectors, which are joined and judged by two layers with dropout.
+
+    Attributes:
+        resolution: side of the images.
+        channels: width of the convolutions at half that side.
+        width: of the layers behind them.
+        norm: of the convolutions, see `layers.normalizers`.
+        keep: share of the units that dropout keeps.
+        dtype: of the convolutions.
+    """
+
+    resolution: int
+    channels: int = 64
+    width: int = 512
+    norm: str = "batch"
+    keep: float = 0.8
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, z: jax.Array, train: bool = True) -> jax.Array:
+        dense = functools.partial(Dense, kernel_init=nn.initializers.normal(0.02), bias_init=nn.initializers.zeros)
+        drop = functools.partial(nn.Dropout, 1 - self.keep, rng_collection="noise")
+        fixed = not train or self.is_initializing()
+        of_image = Encoder(self.resolution, self.width, self.channels, self.norm, self.dtype, name="image")(
+            images, train
+        )
+        of_z = dense(self.width, name="z_2")(nn.leaky_relu(dense(self.width, name="z_1")(z), 0.2))
+        x = jnp.concatenate([of_image, of_z], axis=-1)
+        for i in (1, 2):
+            x = drop(deterministic=fixed)(nn.leaky_relu(x, 0.2))
+            x = dense(self.width, name=f"joint_{i}")(x)
+        return dense(1, name="output")(nn.leaky_relu(x, 0.2))[:, 0]

@@ -1,0 +1,97 @@
+"""GANs with an encoder: who learns from what, and that reconstruction goes through both networks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax.engine import state
+from gan_jax.engine.recipe import load
+from gan_jax.recipes import ali, ogan, vae_gan
+from tests.game.arena import batch, leaves, play, view_of
+
+NAMES = ("ogan", "ali", "vae_gan")
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch, request):
+    monkeypatch.chdir(request.config.rootpath)
+
+
+def recipe_of(name, *overrides):
+    return load(configs.load(f"configs/{name}_digits.py:quick", ["train.batch_size=6", *overrides]))
+
+
+def gradients(recipe, player=None):
+    """Of the only phase's loss (that of a player) by the weights of every network: `{network: array}`."""
+    phase, current = recipe.phases[0], state.init(recipe, 0)
+
+    def loss(params):
+        view = view_of(recipe, state.dataclasses.replace(current, params=params))
+        value, _ = phase.loss(view, batch(side=16), jax.random.key(1))
+        return value if player is None else value[player]
+
+    return {name: leaves(tree) for name, tree in jax.jit(jax.grad(loss))(current.params).items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_are_finite_and_all_statistics_advance(name):
+    recipe = recipe_of(name)
+    current = state.init(recipe, 0)
+    values, out = play(recipe, recipe.phases[0].name, current, batch(side=16))
+    assert np.isfinite(leaves(values)).all()
+    assert set(out.stats) == set(recipe.networks)
+    assert all(not np.array_equal(leaves(out.stats[n]), leaves(current.stats[n])) for n in recipe.networks)
+
+
+def test_correlation_is_pearson_s():
+    a, b = np.random.RandomState(0).standard_normal((2, 5, 7)).astype(np.float32)
+    expected = [np.corrcoef(x, y)[0, 1] for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(ogan.correlation(a, b), expected, rtol=1e-4)
+
+
+def test_o_gan_s_score_is_the_published_loss():
+    recipe = recipe_of("ogan")
+    value, out = play(recipe, "both", state.init(recipe, 0), batch(side=16))
+    gap = out.metrics["real_score"] - out.metrics["fake_score"]
+    assert value > gap - out.metrics["correlation"] - 1e-5  # what is missing is the penalty, a square
+    by_network = gradients(recipe)
+    assert all(np.abs(gradient).max() > 0 for gradient in by_network.values())
+
+
+def test_pairs_are_a_game_with_the_labels_changed():
+    recipe = recipe_of("ali")
+    for player in ("discriminator", "generator"):
+        by_network = gradients(recipe, player)
+        assert all(np.abs(gradient).max() > 0 for gradient in by_network.values())  # the encoder learns through D
+    values, out = play(recipe, "both", state.init(recipe, 0), batch(side=16))
+    assert values["discriminator"] != values["generator"]
+    assert abs(values["discriminator"] - 2 * np.log(2)) < 0.2  # nobody knows anything yet
+    assert abs(out.metrics["real_logit"]) < 0.2
+
+
+def test_an_encoder_without_noise_has_half_the_outputs():
+    outputs = [
+        load(configs.load(f"configs/ali_digits.py{size}")).networks["E"].module.outputs for size in ("", ":bigan")
+    ]
+    assert outputs == [64, 32]
+
+
+def test_each_of_three_players_learns_from_its_own_loss():
+    recipe = recipe_of("vae_gan")
+    assert np.abs(gradients(recipe, "encoder")["E"]).max() > 0
+    assert np.abs(gradients(recipe, "generator")["G"]).max() > 0
+    assert np.abs(gradients(recipe, "discriminator")["D"]).max() > 0
+    mean, log_variance = jnp.array([[0.0, 2.0]]), jnp.array([[0.0, np.log(4)]])
+    np.testing.assert_allclose(vae_gan.divergence(mean, log_variance), [(4 + 4 - 1 - np.log(4)) / 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("module", [ogan, ali])
+def test_reconstructions_are_images(module):
+    recipe = recipe_of(module.__name__.rpartition(".")[2])
+    variables = state.variables(state.init(recipe, 0), averaged=True)
+    images = jnp.asarray(batch(side=16)["image"] / 127.5 - 1, jnp.float32)
+    rebuilt = jax.jit(lambda images: module.reconstruct(recipe, variables, images))(images)
+    assert rebuilt.shape == images.shape
+    assert jnp.abs(rebuilt).max() <= 1
