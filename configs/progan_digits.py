@@ -4,8 +4,8 @@
 
 Paper: arXiv 1710.10196, every part of it at small scale: both kinds of stages, WGAN-GP with drift, an auxiliary
 classifier, equalised learning rates, minibatch standard deviation; here with narrow networks, 16 kimg instead of 600
-for each span and a shorter average. Some minutes on two CPU cores; a classifier then recognises 94 % of the digits
-(seed 0).
+for each span and a shorter average. Eleven minutes on two CPU cores beside other work; the project's digit encoder then
+recognises 91.8 % of the digits (seed 0), at a Frechet distance of 3.1 in its features.
 """
 
 from gan_jax.config import base, check_argument
