@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("*.py"))
 # Trained for two steps by the default run; the others by `launch/test.sh --all`.
 BY_DEFAULT = (
-    "biggan_cifar10",
     "progan_digits",
     "stylegan2_digits",
     "wgan_gp_polygons",

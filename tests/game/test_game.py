@@ -163,7 +163,9 @@ def test_clipping_bounds_all_weights_of_the_discriminator():
     assert recipe_of().players["discriminator"].project is None
 
 
-@pytest.mark.parametrize("loss", ["hinge", "relativistic", "relativistic_average", "wasserstein"])
+@pytest.mark.parametrize(
+    "loss", ["relativistic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hinge", "wasserstein"))]
+)
 def test_any_loss_can_be_played(loss):
     recipe = recipe_of(loss=loss)
     assert all(np.isfinite(play(recipe, phase)[0]) for phase in ("discriminator", "generator"))

@@ -64,6 +64,7 @@ def test_images_are_turned_in_turns():
         np.testing.assert_array_equal(found[index, :, :, 0], np.rot90(images[index, :, :, 0], count))
 
 
+@pytest.mark.slow
 def test_self_supervision_adds_the_turns_to_both_losses():
     recipe, plain = (
         recipe_of("ssgan_digits"),
@@ -134,6 +135,7 @@ def test_energies_are_errors_and_codes_are_pulled_away():
     np.testing.assert_allclose(ebgan.pulling_away(round, None, None), (0.5 + 0 + 0.5) * 2 / 6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_latents_are_moved_along_the_gradient_and_pay_for_it():
     recipe = recipe_of("logan_digits", "phases.latent_share=1.0")
     plain = recipe_of("logan_digits", "phases.latent_rate=0.0")
