@@ -5,9 +5,9 @@
 Paper: arXiv 1704.00028 with the networks and optimisers of igul222's gan_mnist.py: five critic steps for one of the
 generator, penalty 10, Adam 1e-4 (0.5, 0.9), batch 50, no averaging. Data: the convex polygons of arXiv 1711.10337.
 Here with 16 channels instead of 64 and 2,000 steps instead of 200,000. By an earlier version, with the same losses and
-other random numbers, they took 22 minutes of processor time, their
-exact scores five more: no image is a polygon of the set by then (precision 0, median squared distance 14), and a quarter of
-the test polygons can be generated to within 0.75 (recall 0.25, at the budget of a study).
+other random numbers, they took 22 minutes of processor time, their exact scores five more: no image is a polygon of the
+set by then (precision 0, median squared distance 14), and a quarter of the test polygons can be generated to within
+0.75 (recall 0.25, at the budget of a study).
 """
 
 from gan_jax.config import base, check_argument
