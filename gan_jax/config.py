@@ -10,7 +10,7 @@ import difflib
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from etils import epath
 from ml_collections import ConfigDict, config_dict
@@ -19,6 +19,7 @@ from gan_jax.errors import ConfigError, explained
 from gan_jax.metrics.settings import Settings
 from gan_jax.report import watch
 
+T = TypeVar("T")
 SECTIONS = (
     "recipe",
     "model",
@@ -34,6 +35,7 @@ SECTIONS = (
     "seed",
 )
 DEFAULT = "configs/biggan_digits.py"
+FOLDERS = {"config": "configs", "study": "configs/studies"}  # where those that are shipped lie
 # Whole numbers and the smallest that makes sense; all stay below 2**32, as the seeds must.
 SMALLEST = {
     "train.batch_size": 1,
@@ -41,6 +43,7 @@ SMALLEST = {
     "train.keep": 1,
     "train.max_skipped": 1,
     "data.random_crop": 0,
+    "data.labelled_seed": 0,
     "data.memory": 0,
     "data.timeout": 1,
     "data.damaged_limit": 0,
@@ -69,21 +72,31 @@ def load(spec: str, overrides: list[str] = ()) -> ConfigDict:
     Raises:
         ConfigError: no such file, not a config, or an override that does not fit.
     """
+    return finish(made(spec, "config", ConfigDict), overrides)
+
+
+def made(spec: str, what: str, kind: type[T]) -> T:
+    """What the function `get_WHAT` of the Python file of `FILE.py` or `FILE.py:ARGUMENT` returns.
+
+    Raises:
+        ConfigError: as `load`; `what` is also the name of the option that gave `spec`.
+    """
     name, _, argument = spec.partition(":")
-    path = _find(name)
-    module_spec = importlib.util.spec_from_file_location(f"gan_jax_config_{path.stem}", path)
+    path = _find(name, what)
+    module_spec = importlib.util.spec_from_file_location(f"gan_jax_{what}_{path.stem}", path)
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
-        config = module.get_config(argument) if argument else module.get_config()
+        get = getattr(module, f"get_{what}")
+        found = get(argument) if argument else get()
     except ConfigError:
         raise
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{path} is no usable config (get_config with argument {argument!r}): {problem}") from error
-    if not isinstance(config, ConfigDict):
-        raise ConfigError(f"{path}: get_config returned {type(config).__name__}: expected a ConfigDict")
-    return finish(config, overrides)
+        raise ConfigError(f"{path} is no usable {what} (get_{what} with argument {argument!r}): {problem}") from error
+    if not isinstance(found, kind):
+        raise ConfigError(f"{path}: get_{what} returned {type(found).__name__}: expected a {kind.__name__}")
+    return found
 
 
 def check_argument(argument: str, *known: str) -> None:
@@ -97,8 +110,8 @@ def base() -> ConfigDict:
 
     Durations are text, such as "1000 steps", "500 kimg" or "20 epochs". `train.unroll` None writes loops over
     microbatches and repeats out on CPU and scans them elsewhere. `train.compilation_cache` is a folder for compiled
-    programs, "" for none. `data.num_classes` None takes it from the data; `data.identity` is filled in when a run
-    begins.
+    programs, "" for none. `data.num_classes` None takes it from the data; `data.labelled` None leaves every label;
+    `data.identity` is filled in when a run begins.
     """
     return ConfigDict(
         {
@@ -108,6 +121,9 @@ def base() -> ConfigDict:
                 "channels": 3,
                 "num_classes": config_dict.placeholder(int),
                 "labels": "index",
+                "labelled": config_dict.placeholder(int),
+                "labelled_seed": 0,
+                "labelled_half": False,
                 "crop": "center",
                 "flip": False,
                 "random_crop": 0,
@@ -260,15 +276,15 @@ def changes(old: ConfigDict, new: ConfigDict) -> list[str]:
     ]
 
 
-def _find(name: str) -> Path:
+def _find(name: str, what: str) -> Path:
     beside_package = Path(__file__).resolve().parent.parent
     for path in (Path(name).resolve(), beside_package / name):
         if path.is_file():
             return path
-    shipped = {path.stem: path for path in beside_package.joinpath(DEFAULT).parent.glob("*.py")}
+    shipped = {path.stem: path for path in beside_package.joinpath(FOLDERS[what]).glob("*.py")}
     close = difflib.get_close_matches(Path(name).stem, shipped)
     hint = f"; did you mean {shipped[close[0]].relative_to(beside_package)}?" if close else ""
-    raise ConfigError(f"--config: there is no file {name}{hint}")
+    raise ConfigError(f"--{what}: there is no file {name}{hint}")
 
 
 def _separate_players(players: ConfigDict) -> None:

@@ -42,7 +42,7 @@ def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
                     started.append(
                         subprocess.Popen(
                             [sys.executable, "-m", "gan_jax.main", *words, *joined],
-                            env=_environment(range(index * devices, (index + 1) * devices), processes > 1),
+                            env=environment(range(index * devices, (index + 1) * devices), processes > 1),
                             stdin=subprocess.DEVNULL,
                             stdout=out,
                             stderr=log,
@@ -61,8 +61,8 @@ def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
         return (Path(folder) / "out0").read_text()
 
 
-def _environment(chosen: range, of_several: bool) -> dict[str, str]:
-    """The variables of a process that gets these of the devices."""
+def environment(chosen: range, of_several: bool = False) -> dict[str, str]:
+    """The variables of a process that gets these of the devices; one of several that are joined reaches them directly."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = [str(index) for index in range(chosen.stop)] if named is None else named.split(",")
     flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_SIMULATED)]
