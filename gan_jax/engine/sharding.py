@@ -74,8 +74,8 @@ def data_mesh(devices: int) -> Mesh:
 
 
 def batch_axes(mesh: Mesh) -> tuple[str, ...]:
-    """The axes that a batch is split over."""
-    return tuple(name for name in mesh.axis_names if name != "space")
+    """The axes that a batch is split over; on a mesh of seeds (`engine.seeds`) each has batches of its own."""
+    return tuple(name for name in mesh.axis_names if name not in ("space", "seed"))
 
 
 def batch_parts(sizes: Mapping[str, int]) -> int:
