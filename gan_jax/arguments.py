@@ -13,6 +13,10 @@ class _Formatter(argparse.HelpFormatter):
         super().add_argument(action)
         self._action_max_length = max(self._action_max_length, *(len(name) + 4 for name in action.choices or [""]))
 
+    def _format_action(self, action):
+        text = super()._format_action(action)
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text  # no line COMMAND above them
+
 
 def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The parser of all commands; `functions` has one for each, which the options that it parses hold as `command`."""
@@ -141,6 +145,10 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("first", metavar="A", help="a workdir or an evaluation's JSON file, or some with commas between")
     sub.add_argument("second", metavar="B", help="the same of the other model")
 
+    sub = command("study", "Compare methods over many settings and seeds.", workdir=True, figures=True)
+    sub.add_argument("--study", required=True, metavar="FILE.py[:ARG]", help="what is compared, see docs/studies.md")
+    sub.add_argument("--processes", type=_at_least_one, default=1, metavar="N", help="runs at once (1)")
+
     sub = command("encoder", "Train an encoder of a data set, for metrics in its features.", figures=True)
     sub.add_argument("--data", required=True, metavar="WORDS", help=words)
     sub.add_argument("--out", type=_place, required=True, metavar="DIR", help="a new folder")
@@ -191,6 +199,13 @@ def _counts(text: str) -> tuple[int, ...]:
     if min(numbers) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected numbers from 1, such as 1,2,4")
     return tuple(sorted(set(numbers)))
+
+
+def _at_least_one(text: str) -> int:
+    numbers = _counts(text)
+    if len(numbers) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected one number")
+    return numbers[0]
 
 
 def _seconds(text: str) -> tuple[int, ...]:

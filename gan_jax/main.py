@@ -185,6 +185,14 @@ def _compare(options) -> int:
     return 0
 
 
+def _study(options) -> int:
+    from gan_jax.study.command import study
+
+    code, found, text = study(options.study, options.workdir, options.processes)
+    print(json.dumps(found) if options.json else text)
+    return code
+
+
 def _encoder(options) -> int:
     from gan_jax.encoder import encoder
 
@@ -296,6 +304,7 @@ COMMANDS = {
     "inspect": _inspect,
     "evaluate": _evaluate,
     "compare": _compare,
+    "study": _study,
     "encoder": _encoder,
     "params": _params,
     "check": _check,

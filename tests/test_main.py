@@ -32,6 +32,7 @@ COMMANDS = (
     "inspect",
     "evaluate",
     "compare",
+    "study",
     "encoder",
     "params",
     "check",

@@ -1,0 +1,108 @@
+"""What a study has found so far: a record for every run that has ended, in the folder `records` of its workdir."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gan_jax.errors import ConfigError, explained
+from gan_jax.report import atomic
+from gan_jax.report.goodput import read_attempts, totals
+from gan_jax.report.scores import is_number
+from gan_jax.report.writers import read_metrics
+from gan_jax.study.definition import Run, Study, as_json, changes
+
+DONE = "done"
+STUDY = "study.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """How a run ended.
+
+    Attributes:
+        status: "done", or why it failed.
+        scores: of its last evaluation; none where it failed.
+        seconds: that it took, evaluation and all attempts included.
+        overrides: with which it was made.
+    """
+
+    status: str
+    scores: Mapping[str, float]
+    seconds: float
+    overrides: Sequence[str]
+
+
+class Records:
+    """Those of one study.
+
+    Args:
+        workdir: of the study.
+    """
+
+    def __init__(self, workdir: Path):
+        self.workdir = Path(workdir)
+        paths = sorted((self.workdir / "records").glob("*.json"))
+        self._known = {path.stem: Record(**json.loads(path.read_text())) for path in paths}
+
+    def of(self, run: Run) -> Record | None:
+        return self._known.get(run.name)
+
+    def add(self, run: Run, record: Record) -> None:
+        """Writes the record of a run that has ended."""
+        content = json.dumps(dataclasses.asdict(record), indent=2) + "\n"
+        atomic.replace(self.workdir / "records" / f"{run.name}.json", content.encode())
+        self._known[run.name] = record
+
+    def score(self, run: Run, name: str) -> float | None:
+        """A score of a run; None where it failed.
+
+        Raises:
+            ConfigError: it was evaluated, but not by this score.
+        """
+        record = self._known[run.name]
+        if record.status != DONE:
+            return None
+        if name not in record.scores:
+            raise ConfigError(
+                f"the study compares {name!r}, which {run.name} does not have, only {', '.join(record.scores)}: choose one of "
+                "them, or name its metric in config.evaluate.metrics"
+            )
+        return record.scores[name]
+
+
+def begin(workdir: Path, study: Study) -> None:
+    """Makes the workdir that of the study.
+
+    Raises:
+        ConfigError: it is that of another one, or of something else.
+    """
+    path, described = Path(workdir) / STUDY, as_json(study)
+    with explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
+        if path.exists():
+            if differing := changes(json.loads(path.read_text()), described):
+                raise ConfigError(
+                    f"{workdir} holds another study: {differing[0]}"
+                    + (f", and {len(differing) - 1} differences more" if len(differing) > 1 else "")
+                    + "; choose another --workdir"
+                )
+        elif path.parent.exists() and any(path.parent.iterdir()):
+            raise ConfigError(f"{workdir} is not empty and holds no study: choose another --workdir")
+        atomic.replace(path, (json.dumps(described, indent=2) + "\n").encode())
+
+
+def judged(folder: Path, run: Run) -> Record | None:
+    """The record of a run whose workdir is complete: trained to the end, and evaluated there; None of any other."""
+    lines = read_metrics(folder)
+    path = folder / "evaluations" / f"{lines[-1]['images']:010d}.json" if lines else folder
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    scores = {name: value for name, value in found.items() if is_number(value)}
+    return Record(found.get("status", DONE), scores, seconds(folder), run.overrides)
+
+
+def seconds(folder: Path) -> float:
+    """That the attempts at a run took so far."""
+    return round(math.fsum(totals(read_attempts(folder)).values()), 1)

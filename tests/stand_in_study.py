@@ -1,0 +1,65 @@
+"""Helps the tests of studies: a program in the place of `python -m gan_jax.main`, which trains nothing in no time.
+
+It takes the words of `train` and `evaluate`, counts its starts in WORKDIR/starts, goes through "steps" that it notes in
+WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the variable STAND_IN, by
+name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=slow", "RUN=unscored", with commas between.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+STEPS = 5
+
+
+def main() -> None:
+    command, *words = sys.argv[3:]
+    options = dict(word.lstrip("-").split("=", 1) for word in words)
+    folder = Path(options["workdir"])
+    folder.mkdir(parents=True, exist_ok=True)
+    manner = dict(part.split("=") for part in os.environ.get("STAND_IN", "").split(",") if part).get(folder.name, "")
+    with (folder / "starts").open("a") as file:
+        file.write(f"{command}\n")
+    if command == "train":
+        train(folder, options, manner)
+    if command == "evaluate" or manner != "unscored":
+        evaluate(folder)
+
+
+def train(folder: Path, options: dict[str, str], manner: str) -> None:
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    (folder / "overrides.json").write_text(json.dumps(options))
+    noted = folder / "step"
+    for step in range(int(noted.read_text()) if noted.exists() else 0, STEPS):
+        if manner == "slow":
+            time.sleep(0.2)
+        noted.write_text(str(step + 1))
+        with (folder / "done").open("a") as file:
+            file.write(f"{step}\n")
+        if stopped:
+            sys.exit(42)
+        if manner == "fail":
+            sys.exit("gan-jax: step 3: training has diverged")
+        if manner == "refuse":
+            print("gan-jax: config.x is 3: expected 2", file=sys.stderr)
+            sys.exit(2)
+        if manner == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": STEPS, "images": 80, "time": 1.0}) + "\n")
+
+
+def evaluate(folder: Path) -> None:
+    options = json.loads((folder / "overrides.json").read_text())
+    rate = float(options["config.players.generator.learning_rate"])
+    loss = {"hinge": 0, "minimax": 100}[options["config.phases.loss"]]
+    record = {"step": STEPS, "images": 80, "samples": 10, "frechet_polygons": loss + 10 * rate, "polygon_f1": 1 - rate}
+    (folder / "evaluations").mkdir(exist_ok=True)
+    (folder / "evaluations" / "0000000080.json").write_text(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""Studies: what is drawn, what is run and what is not run again, what a failure counts. A stand-in trains."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_jax import main
+from gan_jax.errors import ConfigError, UserError
+from gan_jax.study import definition
+from gan_jax.study.command import study
+from gan_jax.study.definition import Choice, LogUniform, Method, Study, Uniform
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+COMMAND = "import sys; sys.executable = {program!r}; from gan_jax.main import run; run()"
+STUDY = """
+from gan_jax.study.definition import LogUniform, Method, Study
+
+def get_study(samples=""):
+    config = "configs/wgan_gp_polygons.py:quick"
+    return Study(
+        title="A study",
+        methods={name: Method(config, {"phases.loss": loss}) for name, loss in (("A", "hinge"), ("B", "minimax"))},
+        space={"players.*.learning_rate": LogUniform(1e-5, 1e-2)},
+        scores={"frechet_polygons": "Distance", "polygon_f1": "F1"},
+        samples=int(samples or 4), budgets=(1, 2), repeats=2,
+    )
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Puts the stand-in in the place of training; returns what says how a run is to behave."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\nexec {PYTHON} -S {ROOT / "tests/stand_in_study.py"} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "executable", str(program))
+    return lambda **manners: monkeypatch.setenv(
+        "STAND_IN", ",".join(f"{k.replace('_', '-')}={v}" for k, v in manners.items())
+    )
+
+
+@pytest.fixture
+def spec(tmp_path):
+    (tmp_path / "study.py").write_text(STUDY)
+    return str(tmp_path / "study.py")
+
+
+def starts(workdir: Path) -> dict[str, list[str]]:
+    return {path.parent.name: path.read_text().split() for path in (workdir / "runs").glob("*/starts")}
+
+
+def records(workdir: Path) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text()) for path in (workdir / "records").iterdir()}
+
+
+def small(**changes) -> Study:
+    method = Method("configs/wgan_gp_polygons.py:quick")
+    fields = {
+        "title": "x",
+        "methods": {"A": method, "B": method},
+        "scores": {"frechet_polygons": "Distance"},
+        "samples": 4,
+        "budgets": (1, 2),
+        "space": {"players.*.learning_rate": LogUniform(1e-5, 1e-2), "phases.label_smoothing": Uniform(0.1, 0.3)},
+    }
+    return Study(**{**fields, **changes})
+
+
+def test_settings_follow_from_the_seed_the_method_the_sample_and_the_field_alone():
+    draws = {(m, i): definition.draw(small(), m, i) for m in "AB" for i in range(3)}
+    assert len({str(values) for values in draws.values()}) == 6
+    more = small(samples=40, budgets=(1,), space={**small().space, "model.D.norm": Choice(("batch", "none"))})
+    for (method, sample), values in draws.items():
+        assert values.items() <= definition.draw(more, method, sample).items()
+    assert definition.draw(small(seed=1), "A", 0) != draws["A", 0]
+
+
+def test_distributions_are_what_they_are_called():
+    study = small(space={"a": LogUniform(1e-4, 1), "b": Uniform(2, 4), "c": Choice((1, 5))})
+    draws = [definition.draw(study, "A", i) for i in range(400)]
+    logs = np.log10([draw["a"] for draw in draws])
+    assert -4 <= logs.min() < -3.9
+    assert -0.1 < logs.max() <= 0
+    assert np.median(logs) == pytest.approx(-2, abs=0.3)
+    assert 2 <= min(draw["b"] for draw in draws) < 2.05
+    assert np.mean([draw["b"] for draw in draws]) == pytest.approx(3, abs=0.1)
+    assert 0.4 < np.mean([draw["c"] == 5 for draw in draws]) < 0.6
+
+
+def test_one_value_goes_to_all_fields_that_an_entry_stands_for_and_runs_come_sample_by_sample():
+    runs = list(definition.searches(small(seeds=2)))
+    assert [run.name for run in runs[:5]] == ["A-000-0", "A-000-1", "B-000-0", "B-000-1", "A-001-0"]
+    assert len(runs) == 16
+    overrides = dict(override.split("=") for override in runs[1].overrides)
+    rate = str(definition.draw(small(), "A", 0)["players.*.learning_rate"])
+    assert overrides["players.generator.learning_rate"] == overrides["players.discriminator.learning_rate"] == rate
+    assert overrides["seed"] == "1"
+    again = [run.name for run in definition.repeats(small(seeds=2, repeats=2), {"A": 3, "B": 1})]
+    assert again == ["A-003-2", "B-001-2", "A-003-3", "B-001-3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 0}, "samples is 0"),
+        ({"budgets": (1, 3)}, "expected numbers from 1 to 2, half the samples"),
+        ({"repeats": 1}, "repeats is 1: expected 0, or 2 or more"),
+        ({"methods": {}}, "no methods"),
+        ({"methods": {"A B": Method("x")}}, "a method 'A B'"),
+        ({"scores": {"loss": "Loss"}}, "compares 'loss', of which it is not known"),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_a_sentence(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        small(**changes)
+
+
+def test_a_field_that_no_config_has_is_a_sentence(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(
+        ConfigError, match=r"draws 'phases.nonsense' for A: configs/wgan_gp_polygons.py:quick has no such field"
+    ):
+        list(definition.searches(small(space={"phases.nonsense": Uniform(0, 1)})))
+
+
+def test_everything_is_run_once_and_the_repeats_are_of_the_best(stand_in, spec, tmp_path):
+    stand_in()
+    workdir = tmp_path / "study"
+    code, found, text = study(spec, workdir)
+    assert code == 0
+    assert found["runs"] == {"planned": 12, "ended": 12, "failed": 0, "seconds": 0.0}
+    rates = {
+        m: [definition.draw(definition.load(spec), m, i)["players.*.learning_rate"] for i in range(4)] for m in "AB"
+    }
+    assert found["scores"]["frechet_polygons"]["values"]["B"] == pytest.approx([100 + 10 * rate for rate in rates["B"]])
+    best = {m: int(np.argmin(rates[m])) for m in "AB"}
+    assert {m: found["methods"][m]["best"] for m in "AB"} == best
+    assert {f"A-{best['A']:03d}-1", f"B-{best['B']:03d}-2"} <= records(workdir).keys()
+    assert "Distance, best of 2: A is better than B; these are all pairs" in text
+    assert "F1, best of 1: no two methods are told apart" in text
+    before = starts(workdir)
+    assert all(words == ["train"] for words in before.values())
+    assert study(spec, workdir)[0] == 0
+    assert starts(workdir) == before
+    for name in ("REPORT.md", "report.html", "findings.json"):
+        assert (workdir / name).stat().st_size > 1000
+
+
+def test_several_at_once_find_the_same(stand_in, spec, tmp_path):
+    stand_in()
+    _, alone, _ = study(spec, tmp_path / "one")
+    _, together, _ = study(spec, tmp_path / "three", processes=3)
+    assert together["scores"] == alone["scores"]
+
+
+def test_a_failed_run_is_recorded_and_counts_as_the_worst(stand_in, spec, tmp_path):
+    stand_in(A_001_0="fail")
+    code, found, _ = study(spec, tmp_path / "study")
+    assert code == 0
+    assert found["runs"]["failed"] == found["methods"]["A"]["failed"] == 1
+    assert records(tmp_path / "study")["A-001-0"]["status"] == "failed: step 3: training has diverged"
+    distances = found["scores"]["frechet_polygons"]["values"]
+    assert distances["A"][1] == max(distances["B"]) > 100
+    scores = found["scores"]["polygon_f1"]["values"]
+    assert scores["A"][1] == min(scores["A"] + scores["B"])
+    assert "1 of which failed" in (tmp_path / "study/REPORT.md").read_text()
+
+
+def test_a_config_that_cannot_be_used_ends_the_study(stand_in, spec, tmp_path):
+    stand_in(B_000_0="refuse")
+    with pytest.raises(ConfigError, match="B-000-0: config.x is 3: expected 2"):
+        study(spec, tmp_path / "study")
+
+
+def test_a_run_that_was_killed_says_nothing_and_is_run_again(stand_in, spec, tmp_path):
+    stand_in(B_000_0="die")
+    with pytest.raises(UserError, match="B-000-0 was ended by signal 9, which says nothing about its method"):
+        study(spec, tmp_path / "study")
+    assert records(tmp_path / "study").keys() == {"A-000-0"}
+    stand_in()
+    assert study(spec, tmp_path / "study")[0] == 0
+    assert (tmp_path / "study/runs/B-000-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
+
+
+def test_a_training_that_was_not_scored_is_scored(stand_in, spec, tmp_path):
+    stand_in(A_000_0="unscored")
+    assert study(spec, tmp_path / "study")[0] == 0
+    assert starts(tmp_path / "study")["A-000-0"] == ["train", "evaluate"]
+
+
+def test_another_study_is_refused_and_more_of_the_same_goes_on(stand_in, spec, tmp_path):
+    stand_in()
+    workdir = tmp_path / "study"
+    study(spec, workdir)
+    before = records(workdir)
+    (tmp_path / "study.py").write_text(STUDY.replace("LogUniform(1e-5", "LogUniform(1e-4"))
+    with pytest.raises(
+        ConfigError, match=r"holds another study: space.players.\*.learning_rate.low is 0.0001 but 1e-05 there"
+    ):
+        study(spec, workdir)
+    assert records(workdir) == before
+    (tmp_path / "study.py").write_text(STUDY)
+    _, found, _ = study(f"{spec}:6", workdir)
+    assert found["runs"]["planned"] == 16
+    assert before.items() <= records(workdir).items()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/file").touch()
+    with pytest.raises(ConfigError, match="is not empty and holds no study"):
+        study(spec, tmp_path / "other")
+
+
+def begun(spec: str, workdir: Path) -> subprocess.Popen:
+    """A study in a process of its own, by the stand-in that the test has put in place."""
+    code = COMMAND.format(program=sys.executable)
+    words = [PYTHON, "-c", code, "study", f"--study={spec}", f"--workdir={workdir}"]
+    return subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def until(condition, seconds: float = 20.0) -> None:
+    for _ in itertools.takewhile(lambda _: not condition(), range(int(seconds / 0.05))):
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_a_study_that_was_killed_goes_on_where_it_was(stand_in, spec, tmp_path):
+    stand_in(A_001_0="slow")
+    whole, workdir = tmp_path / "whole", tmp_path / "study"
+    study(spec, whole)
+    process = begun(spec, workdir)
+    until((workdir / "runs/A-001-0/step").exists)
+    process.kill()
+    process.wait()
+    assert "A-001-0" not in records(workdir)
+    assert study(spec, workdir)[0] == 0  # waits for the run that outlived it, which would else be there twice
+    assert (workdir / "runs/A-001-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
+    assert starts(workdir)["A-001-0"] == ["train"]
+    assert records(workdir) == records(whole)
+
+
+def test_a_study_that_is_asked_to_stop_lets_its_runs_save(stand_in, spec, tmp_path):
+    stand_in(A_001_0="slow")
+    workdir = tmp_path / "study"
+    process = begun(spec, workdir)
+    until((workdir / "runs/A-001-0/step").exists)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate()
+    assert process.returncode == 42, error
+    assert "A-001-0" not in records(workdir)
+    done = (workdir / "runs/A-001-0/done").read_text().split()
+    assert 0 < len(done) < 5
+    assert study(spec, workdir)[0] == 0
+    assert (workdir / "runs/A-001-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
+
+
+def test_the_command_prints_findings(stand_in, spec, tmp_path, capsys):
+    stand_in()
+    assert main.main(["study", f"--study={spec}", f"--workdir={tmp_path / 'study'}", "--processes=2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"]["ended"] == 12
+
+
+@pytest.mark.slow
+def test_a_real_study_survives_a_kill_with_the_same_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = STUDY.replace("int(samples or 4), budgets=(1, 2)", "1, budgets=(1,)")
+    often = 'scores={"frechet_polygons": "Distance"}, overrides={"train.checkpoint_every": "1 step"},'
+    text = text.replace('scores={"frechet_polygons": "Distance", "polygon_f1": "F1"},', often)
+    (tmp_path / "study.py").write_text(text)
+    spec, workdir = str(tmp_path / "study.py"), tmp_path / "study"
+    assert study(spec, tmp_path / "whole", processes=2)[0] == 0
+    process = begun(spec, workdir)
+    until(lambda: (workdir / "runs/B-000-0/checkpoints/1").exists(), 300)
+    process.kill()
+    process.wait()
+    assert study(spec, workdir)[0] == 0
+
+    def scores(folder):
+        return {name: (record["status"], record["scores"]) for name, record in records(folder).items()}
+
+    assert scores(workdir) == scores(tmp_path / "whole")
+    assert len(scores(workdir)) == 6
