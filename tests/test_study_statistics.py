@@ -89,7 +89,7 @@ def found_of(answers: dict) -> dict:
     ],
 )
 def test_answers_in_words(answers, words):
-    assert list(report.answers(found_of(answers))) == [("F1, best of 2", words)]
+    assert list(report.answers(found_of(answers))) == [("F1", "best of 2", words)]
 
 
 def test_the_report_says_what_is_missing_and_escapes_names(tmp_path):
@@ -100,7 +100,7 @@ def test_the_report_says_what_is_missing_and_escapes_names(tmp_path):
     assert "<GANs>" not in page
     assert page.count("<figure") == 2
     assert not re.search(r"https?://(?!www\.w3\.org)", page)
-    assert "| A | 2.000 (1.000 to 3.000) |" in words
+    assert "| A | 2 (1 to 3) |" in words
 
 
 def test_pictures_put_every_number_where_it_belongs():
@@ -108,9 +108,13 @@ def test_pictures_put_every_number_where_it_belongs():
         "A": {"mean": 2.0, "low": 1.0, "high": 3.0, "spread": (0.5, 4.0)},
         "B": {"mean": 3.0, "low": 2.5, "high": 3.5, "spread": (2.0, 4.0)},
     }
-    picture = figures.intervals("x", {"best of 1": group, "repeats": group})
+    score = {
+        "arrow": "↓",
+        "intervals": {"best of 1": group, "repeats": group},
+        "values": {"A": [1.0, 2.0, 3.0], "B": [1.0]},
+    }
+    picture = figures.intervals("x", "note", score)
     means = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', picture)]
     assert means[0] == means[2] > means[1] == means[3]  # up is more
     assert "<title>A, best of 1: 2.000 (1.000 to 3.000)</title>" in picture
-    dots = figures.settings("x", {"A": [1.0, 2.0, 3.0], "B": [1.0]})
-    assert dots.count('class="dot"') == 4
+    assert figures.settings("x", "note", score).count('class="dot"') == 4

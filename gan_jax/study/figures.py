@@ -26,19 +26,26 @@ def legend(methods: Sequence[str]) -> str:
     return f'<ul class="legend key">{items}</ul>'
 
 
-def intervals(title: str, by_question: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """A group of intervals for every question, one interval for each method: mean, confidence, and the spread, thin."""
+def intervals(title: str, note: str, score: Mapping[str, Any]) -> str:
+    """A group of intervals for every question about a score, one for each method: mean, confidence, and the spread, thin.
+
+    What reaches below half the least value of a search or training is cut off there.
+    """
+    by_question = score["intervals"]
     shown = [interval for group in by_question.values() for interval in group.values()]
-    values = [interval[key] for interval in shown for key in ("mean", "low", "high")]
-    up = _axis([*values, *(value for interval in shown for value in interval["spread"])])
+    least = min(min(interval["mean"], *interval["spread"]) for interval in shown)
+    ends = [interval[end] for interval in shown for end in ("low", "high")]
+    up = _axis(score, [v for i in shown for v in (i["mean"], *i["spread"])] + [max(end, least / 2) for end in ends])
     parts = []
     for index, (question, group) in enumerate(by_question.items()):
         left, width = _column(index, len(by_question))
         parts += _column_of(question, left, width, index)
         for place, (name, interval) in enumerate(group.items()):
             x = left + width * (place + 1) / (len(group) + 1)
-            bottom, top = (pixel(up(value)) for value in interval["spread"])
-            low, high, mean = (pixel(up(interval[key])) for key in ("low", "high", "mean"))
+            bottom, top, low, high, mean = (
+                pixel(up(np.clip(value, up.low, up.high)))
+                for value in (*interval["spread"], interval["low"], interval["high"], interval["mean"])
+            )
             told = f"{name}, {question}: {figure(interval['mean'])} ({figure(interval['low'])} to {figure(interval['high'])})"
             parts.append(
                 f'<g class="{_colour(place)}"><title>{html.escape(told)}</title>'
@@ -46,12 +53,13 @@ def intervals(title: str, by_question: Mapping[str, Mapping[str, Mapping[str, An
                 f'<line class="interval" x1="{pixel(x)}" x2="{pixel(x)}" y1="{low}" y2="{high}"/>'
                 f'<circle cx="{pixel(x)}" cy="{mean}" r="3"/></g>'
             )
-    return _figure(title, up, parts)
+    return _figure(title, note, up, parts)
 
 
-def settings(title: str, by_method: Mapping[str, Sequence[float]]) -> str:
-    """The score of every setting as a dot, and the median of each method as a stroke."""
-    up = _axis([value for values in by_method.values() for value in values])
+def settings(title: str, note: str, score: Mapping[str, Any]) -> str:
+    """A score of every setting as a dot, and the median of each method as a stroke."""
+    by_method = score["values"]
+    up = _axis(score, [value for values in by_method.values() for value in values])
     parts = []
     for index, (name, values) in enumerate(by_method.items()):
         left, width = _column(index, len(by_method))
@@ -64,10 +72,13 @@ def settings(title: str, by_method: Mapping[str, Sequence[float]]) -> str:
         middle, ends = pixel(up(float(np.median(values)))), [pixel(left + width * x) for x in (0.18, 0.82)]
         stroke = f'<line class="median" x1="{ends[0]}" x2="{ends[1]}" y1="{middle}" y2="{middle}"/>'
         parts.append(f'<g class="{_colour(index)}">{dots}{stroke}</g>')
-    return _figure(title, up, parts)
+    return _figure(title, note, up, parts)
 
 
-def _axis(values: Sequence[float]) -> Axis:
+def _axis(score: Mapping[str, Any], values: Sequence[float]) -> Axis:
+    """Distances may be orders of magnitude apart; shares, of which more is better, begin at 0."""
+    if score["arrow"] == "↑":
+        return Axis(min(0.0, *values), 1.05 * max(values) or 1.0, HEIGHT - BOTTOM, TOP)
     low, high, logarithmic = value_range(np.array(values))
     return Axis(low, high, HEIGHT - BOTTOM, TOP, logarithmic)
 
@@ -85,7 +96,7 @@ def _column_of(name: str, left: float, width: float, index: int) -> list[str]:
     return [edge, text] if index else [text]
 
 
-def _figure(title: str, up: Axis, parts: Sequence[str]) -> str:
+def _figure(title: str, note: str, up: Axis, parts: Sequence[str]) -> str:
     lines = []
     for value in ticks(up.low, up.high, 5, up.logarithmic):
         height = pixel(up(value))
@@ -96,7 +107,7 @@ def _figure(title: str, up: Axis, parts: Sequence[str]) -> str:
     named = html.escape(title)
     return (
         f'<figure class="chart"><figcaption><h3>{named}</h3></figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT - 14}" '
-        f'role="img" aria-label="{named}">{"".join((*lines, *parts))}</svg></figure>'
+        f'role="img" aria-label="{named}">{"".join((*lines, *parts))}</svg><p>{html.escape(note)}</p></figure>'
     )
 
 

@@ -1,6 +1,7 @@
 """The report of a study: REPORT.md for reading, report.html with pictures, findings.json for programs."""
 
 import html
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Any
 
 from gan_jax.report import atomic
 from gan_jax.report.style import STYLE
-from gan_jax.report.units import duration, figure
+from gan_jax.report.units import duration
 from gan_jax.study import figures
 from gan_jax.study.analysis import Findings
-from gan_jax.study.statistics import CONFIDENCE
+from gan_jax.study.statistics import CONFIDENCE, SPREAD
 
+BEST_OF = "best of "
+BARS = (
+    f"Thick: {CONFIDENCE:.0%} confidence interval of the mean, the dot. Thin: where {SPREAD[1] - SPREAD[0]:.0%} of searches, "
+    "or all repeats, end."
+)
 NOTES = (
     "A search draws K settings at random and keeps the best. *Best of K* is the mean result of such searches, estimated "
     f"from all settings drawn; in brackets its {CONFIDENCE:.0%} confidence interval by the bootstrap over settings. *Repeats* "
@@ -33,24 +39,35 @@ def write(workdir: Path, found: Findings, environment: Mapping[str, Any]) -> str
     atomic.replace(workdir / "findings.json", (json.dumps(found, indent=2) + "\n").encode())
     atomic.replace(workdir / "REPORT.md", _markdown(found, environment).encode())
     atomic.replace(workdir / "report.html", _page(found, environment).encode())
-    return "\n".join([_state(found, environment), *(f"{title}: {text}" for title, text in answers(found))])
+    return "\n".join(
+        [
+            _state(found, environment),
+            *(f"{title}, {questions}: {answer}" for title, questions, answer in answers(found)),
+        ]
+    )
 
 
-def answers(found: Findings) -> Iterator[tuple[str, str]]:
-    """(question, answer in words) for every score."""
+def answers(found: Findings) -> Iterator[tuple[str, str, str]]:
+    """(score, questions, answer in words) for every score; questions that follow each other with one answer are one."""
     for score in found["scores"].values():
-        for question, better_than in score["answers"].items():
-            told = [f"{name} is better than {_listed(others)}" for name, others in better_than.items() if others]
-            rest = "all other pairs are not told apart" if told else "no two methods are told apart"
-            pairs = len(better_than) * (len(better_than) - 1) // 2
-            if sum(map(len, better_than.values())) == pairs:
-                rest = "these are all pairs"
-            yield f"{score['title']}, {question}", "; ".join([*told, rest])
+        in_words = ((question, _answer(better_than)) for question, better_than in score["answers"].items())
+        for answer, group in itertools.groupby(in_words, key=lambda pair: pair[1]):
+            yield score["title"], _together([question for question, _ in group]), answer
+
+
+def _answer(better_than: Mapping[str, Sequence[str]]) -> str:
+    told = [f"{name} is better than {_listed(others)}" for name, others in better_than.items() if others]
+    count, pairs = sum(map(len, better_than.values())), len(better_than) * (len(better_than) - 1) // 2
+    rest = "all other pairs are not told apart" if told else "no two methods are told apart"
+    return "; ".join([*told, "these are all pairs" if count == pairs else rest])
 
 
 def _markdown(found: Findings, environment: Mapping[str, Any]) -> str:
     parts = [f"# {found['title']}", _state(found, environment), "## Answers"]
-    parts.append("\n".join(f"- **{question}**: {answer}." for question, answer in answers(found)) or "None yet.")
+    parts.append(
+        "\n".join(f"- **{title}**, {questions}: {answer}." for title, questions, answer in answers(found))
+        or "None yet."
+    )
     parts.extend(NOTES)
     for score in found["scores"].values():
         head, rows = _table(score)
@@ -63,24 +80,25 @@ def _markdown(found: Findings, environment: Mapping[str, Any]) -> str:
 
 
 def _page(found: Findings, environment: Mapping[str, Any]) -> str:
-    title = html.escape(found["title"])
+    name = html.escape(found["title"])
     told = "".join(
-        f'<tr><td>{html.escape(question)}</td><td class="words">{html.escape(answer)}</td></tr>'
-        for question, answer in answers(found)
+        f'<tr><td>{html.escape(title)}</td><td class="words">{html.escape(questions)}</td>'
+        f'<td class="words">{html.escape(answer)}</td></tr>'
+        for title, questions, answer in answers(found)
     )
     sections = "".join(
         f'<h2>{html.escape(score["title"])} {score["arrow"]}</h2>{figures.legend(list(score["values"]))}<div class="charts">'
-        f"{figures.intervals('Searches by budget, and repeats of the best setting', score['intervals'])}"
-        f"{figures.settings('All settings', score['values'])}</div>{_html_table(*_table(score))}"
+        f"{figures.intervals('Searches by budget, and repeats of the best setting', BARS, score)}"
+        f"{figures.settings('All settings', 'Stroke: the median.', score)}</div>{_html_table(*_table(score))}"
         for score in found["scores"].values()
     )
     notes = "".join(f"<p>{html.escape(note).replace('*', '')}</p>" for note in NOTES)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>{title}</title><style>{STYLE}{figures.STYLE}.words {{ text-align: left; white-space: normal; }}"
+        f"<title>{name}</title><style>{STYLE}{figures.STYLE}.words {{ text-align: left; white-space: normal; }}"
         ".note p { color: var(--quiet); margin: 8px 0; max-width: 75em; }</style></head>"
-        f'<body><main class="study"><header><h1>{title}</h1><p>{html.escape(_state(found, environment))}</p></header>'
+        f'<body><main class="study"><header><h1>{name}</h1><p>{html.escape(_state(found, environment))}</p></header>'
         f'<h2>Answers</h2><div class="card"><table>{told}</table></div><div class="note">{notes}</div>{sections}'
         f"<h2>Methods</h2>{_html_table(*_methods(found))}</main></body></html>\n"
     )
@@ -95,7 +113,7 @@ def _state(found: Findings, environment: Mapping[str, Any]) -> str:
     where = ""
     if environment:
         jax = environment.get("packages", {}).get("jax", "?")
-        where = f" Of the runs on {environment.get('processor', '?')}, {environment.get('device', '?')}, jax {jax}."
+        where = f" Machine: {environment.get('processor', '?')}, {environment.get('device', '?')}, jax {jax}."
     return (
         f"The study is {state}: {runs['ended']} runs{failed}, of {duration(runs['seconds'])} together; "
         f"{found['samples']} settings of every method count.{where}"
@@ -128,11 +146,18 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _in_brackets(interval: Mapping[str, Any]) -> str:
-    return f"{figure(interval['mean'])} ({figure(interval['low'])} to {figure(interval['high'])})"
+    return f"{interval['mean']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})"
 
 
 def _value(value: Any) -> str:
-    return figure(value) if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _together(questions: Sequence[str]) -> str:
+    """ "best of 1, 2 and 4; repeats"."""
+    budgets = [question.removeprefix(BEST_OF) for question in questions if question.startswith(BEST_OF)]
+    others = [question for question in questions if not question.startswith(BEST_OF)]
+    return "; ".join([*([BEST_OF + _listed(budgets)] if budgets else []), *others])
 
 
 def _listed(names: Sequence[str]) -> str:
