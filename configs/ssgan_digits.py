@@ -8,8 +8,7 @@ generator.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits, small_residual
-from gan_jax.game.rules import section
-from gan_jax.recipes.ssgan import Rules
+from gan_jax.game.rules import Rules, section
 
 
 def get_config(size: str = ""):
@@ -20,7 +19,7 @@ def get_config(size: str = ""):
     config.recipe = "ssgan"
     config.model = small_residual(quick)
     config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
-    config.phases = section(Rules(loss="hinge", discriminator_steps=2))
+    config.phases = section(Rules(loss="hinge", discriminator_steps=2, rotation=1.0, rotation_generator=0.2))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=800, quick=quick, classes=False)
     config.evaluate.standing = 16

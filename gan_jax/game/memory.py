@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gan_jax.augment.augmentation import Augmentation
 from gan_jax.augment.probability import Probability
+from gan_jax.game import paths
 from gan_jax.game.round import Round
 from gan_jax.game.rules import Rules
 
@@ -45,7 +46,12 @@ def of_discriminator(rules: Rules, augment: Augmentation, pseudo: Probability, p
 
 def of_generator(rules: Rules, params: Tree) -> dict[str, Memory]:
     """What the generator's updates leave."""
-    return {"history_G": _of_weights("G", params)} if rules.historical_averaging else {}
+    found = {}
+    if rules.historical_averaging:
+        found["history_G"] = _of_weights("G", params)
+    if rules.path_length:
+        found["path_length"] = _of_paths(rules.path_length_decay)
+    return found
 
 
 def _of_probability(augment: Augmentation | Probability) -> Memory:
@@ -62,6 +68,11 @@ def _of_logits(rules):
         return jax.lax.stop_gradient(jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, means, seen))
 
     return Memory(lambda: {"real": jnp.float32(0), "fake": jnp.float32(0)}, observe)
+
+
+def _of_paths(decay):
+    """The moving mean of path lengths, through which the gradient flows, see `losses.path_length`."""
+    return Memory(lambda: jnp.float32(0), lambda mean, round: mean + decay * (paths.lengths(round).mean() - mean))
 
 
 def _of_weights(network, shapes):

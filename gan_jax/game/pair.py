@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_jax.engine.recipe import Recipe, compute_dtype
 from gan_jax.errors import ConfigError
+from gan_jax.game import checks, terms
 from gan_jax.game.conditioning import build as build_conditioning
 from gan_jax.game.game import Extras, describe
 from gan_jax.game.latents import latents
@@ -38,8 +39,10 @@ def pair(
     """
     data, model, rules = config.data, config.model, read(kind, config.phases)
     family = _family(model.family)
+    checks.labels(model, data.num_classes)
     conditioning, more = build_conditioning(rules.conditioning, data.num_classes), extras(rules)
-    head = {**conditioning.head, "questions": {**conditioning.head.get("questions", {}), **more.questions}}
+    asked = {**conditioning.head.get("questions", {}), **terms.questions(rules), **more.questions}
+    head = {**conditioning.head, "questions": asked}
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = family.Generator(**model.G, **given, image_channels=data.channels)
     discriminator = family.Discriminator(**model.D, **given, head=head)

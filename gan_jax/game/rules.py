@@ -5,9 +5,10 @@ A config makes the section by `section(Rules(loss="hinge", ...))`, so that every
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from gan_jax.errors import ConfigError
+from gan_jax.game import ranges
 
 R = TypeVar("R", bound="Rules")
 
@@ -43,6 +44,10 @@ class Rules:
             `consistency_augment` (CR, arXiv 1910.12027, is the first alone, 10; bCR, arXiv 2002.04724, both, 10 each).
         latent_consistency, latent_diversity, latent_sigma: zCR (the same paper): weight of the discriminator's, that of the
             generator's, which wants images to change; and the deviation of the noise on z.
+        rotation, rotation_generator: weights of the cross-entropy of how real and how generated images are turned, which
+            the discriminator's head then tells and both players gain by (arXiv 1811.11212).
+        path_length, path_length_decay: weight of the squared distance of path lengths, by z, from their moving mean, and how
+            far it moves (arXiv 1912.04958, section 3.2).
         feature_matching: weight of the distance of mean features in the generator's loss.
         historical_averaging: weight of the squared distance of both players' weights from their means over all steps
             (arXiv 1606.03498, section 3.3).
@@ -75,22 +80,27 @@ class Rules:
     latent_consistency: float = 0.0
     latent_diversity: float = 0.0
     latent_sigma: float = 0.05
+    rotation: float = 0.0
+    rotation_generator: float = 0.0
+    path_length: float = 0.0
+    path_length_decay: float = 0.01
     feature_matching: float = 0.0
     historical_averaging: float = 0.0
     top_k: float = 1.0
     top_k_decay: float = 0.99
     top_k_images: int = 50_000
 
+    # Numbers whose range is another than 0 or more.
+    positive: ClassVar[tuple[str, ...]] = ("discriminator_steps", "generator_batches", "top_k_images")
+    shares: ClassVar[tuple[str, ...]] = ("lecam_decay", "path_length_decay", "top_k_decay")
+
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), 1 if field.name in _AT_LEAST_ONE else 0
-            if field.type in (int, float) and not least <= value < float("inf"):
-                raise ConfigError(f"config.phases.{field.name} is {value}: expected {least} or more")
+            if field.type in (int, float):
+                least, most = int(field.name in self.positive), 1 if field.name in self.shares else float("inf")
+                ranges.check(vars(self), field.name, least=least, most=most, whole=field.type is int)
         if not 0 < self.top_k <= 1:
             raise ConfigError(f"config.phases.top_k is {self.top_k}: expected a share above 0, at most 1")
-
-
-_AT_LEAST_ONE = ("discriminator_steps", "generator_batches", "top_k_images")
 
 
 def section(rules: Rules) -> dict[str, Any]:

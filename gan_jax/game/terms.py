@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.augment import augmentation
+from gan_jax.game import paths
 from gan_jax.game.round import Round
 from gan_jax.game.rules import Rules
 from gan_jax.layers.heads import Verdict
+from gan_jax.layers.rotation import turned
 from gan_jax.losses import matching, orthogonal, penalties
+from gan_jax.losses.auxiliary import class_cross_entropy
 
 Term = Callable[[Round, Rules, jax.Array], jax.Array]
 Weighed = tuple[str, float, Term]  # name, weight, term
@@ -66,6 +69,18 @@ def latent_diversity(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
     return -matching.squared_difference(round.fake, _neighbours(round, rules, key))
 
 
+def rotation(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
+    return _turns(round, round.real, round.real_labels)
+
+
+def rotation_generator(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
+    return _turns(round, round.fake, round.fake_labels)
+
+
+def path_length(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
+    return jnp.square(paths.lengths(round) - round.memory["path_length"]).mean()
+
+
 def feature_matching(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
     return matching.feature_matching(round.fake_verdict.features, round.real_verdict.features)
 
@@ -95,14 +110,19 @@ DISCRIMINATOR: dict[str, Term] = {
     "consistency": consistency,
     "consistency_fake": consistency_fake,
     "latent_consistency": latent_consistency,
+    "rotation": rotation,
     "historical_averaging": distance_from_history("D"),
 }
 GENERATOR: dict[str, Term] = {
     "orthogonal": orthogonal_penalty,
     "latent_diversity": latent_diversity,
+    "rotation_generator": rotation_generator,
+    "path_length": path_length,
     "feature_matching": feature_matching,
     "historical_averaging": distance_from_history("G"),
 }
+# What the discriminator's head is asked for them, `{name: size}`.
+QUESTIONS = {"rotation": {"rotation": 4}, "rotation_generator": {"rotation": 4}}
 # Those that differentiate the logits of single images by their pixels.
 PENALTIES = ("gradient_penalty", "dragan", "max_gradient", "r1", "r2")
 
@@ -110,6 +130,11 @@ PENALTIES = ("gradient_penalty", "dragan", "max_gradient", "r1", "r2")
 def weighed(table: dict[str, Term], rules: Rules) -> list[Weighed]:
     """The terms of a table that the rules give a weight."""
     return [(name, weight, term) for name, term in table.items() if (weight := getattr(rules, name))]
+
+
+def questions(rules: Rules) -> dict[str, int]:
+    """What the terms that have a weight ask of the discriminator's head."""
+    return {name: size for rule, asked in QUESTIONS.items() if getattr(rules, rule) for name, size in asked.items()}
 
 
 def total(
@@ -123,6 +148,16 @@ def total(
 def _moved(round, rules, key, images, labels) -> Verdict:
     move = augmentation.build(rules.consistency_augment, len(images))
     return round.judge(move.apply(move.aux(), key, images, round.view.images), labels, augmented=False)
+
+
+def _turns(round, images, labels):
+    """Cross-entropy of the discriminator's answer to how images are turned.
+
+    Form: compare_gan, gans/ssgan.py, which takes every way of a quarter of the images; here each image goes one way, so
+    that all stay on their devices.
+    """
+    images, turns = turned(images)
+    return class_cross_entropy(round.judge(images, labels).answers["rotation"], round.view.shard(turns))
 
 
 def _neighbours(round, rules, key):

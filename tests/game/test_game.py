@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.engine import state
 from gan_jax.errors import ConfigError
 from gan_jax.game import terms
 from gan_jax.game.rules import Rules, read, section
@@ -40,6 +41,20 @@ def test_a_term_of_the_discriminator_counts_by_its_weight(name, plain):
     np.testing.assert_allclose(value, plain["discriminator"] + 0.5 * out.metrics[name], rtol=1e-5)
     if name != "historical_averaging":  # at first the mean is the weights themselves
         assert out.metrics[name] > 0
+
+
+def test_path_lengths_are_held_to_their_moving_mean():
+    recipe = recipe_of(path_length=1.0, path_length_decay=0.25)
+    current = born(recipe)
+    _, first = play(recipe, "generator", current)
+    mean = first.aux["path_length"] / 0.25  # it was 0
+    moved = state.dataclasses.replace(current, aux={**current.aux, "path_length": mean})
+    _, later = play(recipe, "generator", moved)
+    np.testing.assert_allclose(later.aux["path_length"], mean, rtol=1e-5)
+    # The mean of (x - a)^2 is the variance and the squared distance of the mean from a.
+    variance = later.metrics["path_length"]
+    np.testing.assert_allclose(first.metrics["path_length"], variance + (0.75 * mean) ** 2, rtol=1e-4)
+    assert 0 < variance < first.metrics["path_length"]
 
 
 @pytest.mark.parametrize("name", terms.GENERATOR)

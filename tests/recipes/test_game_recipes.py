@@ -71,11 +71,11 @@ def test_self_supervision_adds_the_turns_to_both_losses():
         recipe_of("ssgan_digits", "phases.rotation=0.0", "phases.rotation_generator=0.0"),
     )
     current = born(recipe)
-    for phase, weight in (("discriminator", 1.0), ("generator", 0.2)):
+    for phase, name, weight in (("discriminator", "rotation", 1.0), ("generator", "rotation_generator", 0.2)):
         value, out = play(recipe, phase, current, data(size=8))
         without, _ = play(plain, phase, current, data(size=8))
-        np.testing.assert_allclose(value, without + weight * out.metrics["rotation"], rtol=1e-5)
-        assert out.metrics["rotation"] > 0
+        np.testing.assert_allclose(value, without + weight * out.metrics[name], rtol=1e-5)
+        assert out.metrics[name] > 0
 
 
 def test_codes_are_read_off_the_images_by_q():
