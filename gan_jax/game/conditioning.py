@@ -4,6 +4,8 @@ The section `phases.conditioning` has a `name` and, where the method has numbers
 
     none             labels are not looked at, unless the network itself takes them in (concat, conditional normalisation)
     projection       <embedding(label), features> in the logit (arXiv 1802.05637)
+    predicted        the same of images without a label by the class that the discriminator tells; weight of that classifier,
+                     which learns from labelled images (S3GAN, arXiv 1903.02271; compare_gan, gans/s3gan.py)
     auxiliary        a classifier; weight and, of generated images in the discriminator's loss, weight_fake, in the
                      generator's, weight_generator (AC-GAN, arXiv 1610.09585: 1 for all; PyTorch-StudioGAN: weight_fake 0)
     twin_auxiliary   the same and a second classifier of generated images, which the generator works against (TAC-GAN,
@@ -24,7 +26,7 @@ import jax.numpy as jnp
 from gan_jax.errors import ConfigError
 from gan_jax.layers.heads import Verdict
 from gan_jax.losses import conditional
-from gan_jax.losses.auxiliary import class_cross_entropy
+from gan_jax.losses.auxiliary import class_cross_entropy, labelled_cross_entropy
 
 Loss = Callable[[Verdict, jax.Array], jax.Array]
 
@@ -70,6 +72,8 @@ def build(section: Mapping[str, Any], num_classes: int) -> Conditioning:
     for field, value in values.items():
         if not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise ConfigError(f"config.phases.conditioning.{field} is {value!r}: expected 0 or more")
+        if field == "temperature" and not value:
+            raise ConfigError("config.phases.conditioning.temperature is 0: expected more")
     if name != "none" and num_classes < 1:
         raise ConfigError(
             f"config.phases.conditioning is {name!r}, which needs labels, but config.data.num_classes is {num_classes}: "
@@ -84,6 +88,11 @@ def _none(num_classes: int) -> Conditioning:
 
 def _projection(num_classes: int) -> Conditioning:
     return Conditioning({"num_classes": num_classes, "projection": True})
+
+
+def _predicted(num_classes: int, weight: float) -> Conditioning:
+    head = {"questions": {"classes": num_classes}, "num_classes": num_classes, "projection": True, "predict": True}
+    return Conditioning(head, lambda v, y: weight * labelled_cross_entropy(v.answers["classes"], y))
 
 
 def _auxiliary(num_classes: int, weight: float, weight_fake: float, weight_generator: float) -> Conditioning:
@@ -148,9 +157,12 @@ def _with_proxies(num_classes, size):
     return {"questions": {"embedding": int(size)}, "num_classes": num_classes, "proxy": int(size)}
 
 
+# Those that want one class for each image, as a number.
+OF_NUMBERS = ("discriminative", "contrastive", "data_to_data", "multi_hinge")
 METHODS: dict[str, tuple[Callable[..., Conditioning], dict[str, float]]] = {
     "none": (_none, {}),
     "projection": (_projection, {}),
+    "predicted": (_predicted, {"weight": 1.0}),
     "auxiliary": (_auxiliary, {"weight": 1.0, "weight_fake": 0.0, "weight_generator": 1.0}),
     "twin_auxiliary": (_twin_auxiliary, {"weight": 1.0, "weight_twin": 1.0}),
     "discriminative": (_discriminative, {"weight": 1.0}),

@@ -33,6 +33,7 @@ class Head(nn.Module):
         questions: linear outputs beside the logit, `{name: size}`.
         num_classes: rows of the tables below.
         projection: add <embedding(label), features> to the logit (arXiv 1802.05637).
+        predict: an image without a label (-1, or a vector of zeros) is taken for what the answer "classes" says.
         proxy: size of a vector for each class, which becomes the answer "proxy" to the label; 0 for none.
         sn_eps, kernel_init: of all layers.
         use_bias, bias_init: of the linear ones; None for U(+-1/sqrt(fan_in)).
@@ -41,6 +42,7 @@ class Head(nn.Module):
     questions: Mapping[str, int] = ()
     num_classes: int = 0
     projection: bool = False
+    predict: bool = False
     proxy: int = 0
     sn_eps: float | None = None
     kernel_init: Initializer = nn.initializers.normal(0.02)
@@ -57,12 +59,22 @@ class Head(nn.Module):
 
         features = features.astype(jnp.float32)
         logits = linear(1, "linear")[:, 0]
+        answers = {name: linear(size, name) for name, size in dict(self.questions).items()}
+        if self.predict:
+            labels = completed(labels, answers["classes"])
         if self.projection:
             logits += (table(features.shape[-1], "projection") * features).sum(-1)
-        answers = {name: linear(size, name) for name, size in dict(self.questions).items()}
         if self.proxy:
             answers["proxy"] = table(self.proxy, "proxy")
         return Verdict(logits, features, answers)
+
+
+def completed(labels: jax.Array, classes: jax.Array) -> jax.Array:
+    """Labels in their form, those that are missing replaced by the most likely class of logits [n, num_classes]."""
+    likely = jnp.argmax(classes, axis=-1)  # without a gradient
+    if jnp.issubdtype(labels.dtype, jnp.floating):
+        return jnp.where(labels.any(-1, keepdims=True), labels, jax.nn.one_hot(likely, labels.shape[-1]))
+    return jnp.where(labels < 0, likely.astype(labels.dtype), labels)
 
 
 def pooled(x: jax.Array, how: str) -> jax.Array:

@@ -1,5 +1,6 @@
 """What both players pay for classes."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -7,10 +8,11 @@ from gan_jax.errors import ConfigError
 from gan_jax.game.conditioning import build
 from gan_jax.layers.heads import Verdict
 from gan_jax.losses.conditional import contrastive, data_to_data, multi_hinge
-from tests.game.arena import CLASSES, batch, play, recipe_of
+from tests.game.arena import BATCH, CLASSES, batch, born, play, recipe_of
 
 METHODS = (
     "projection",
+    "predicted",
     "auxiliary",
     "twin_auxiliary",
     "discriminative",
@@ -39,6 +41,32 @@ def test_a_classifier_is_trained_on_real_images_and_teaches_the_generator():
     np.testing.assert_allclose(method.fake(verdict, LABELS), 0.5 * expected, rtol=1e-5)
     np.testing.assert_allclose(method.generated(verdict, LABELS), 0.1 * expected, rtol=1e-5)
     assert build({"name": "auxiliary"}, 3).fake(verdict, LABELS) == 0
+
+
+def test_classes_are_learnt_from_the_labelled_images_alone():
+    verdict, method = answers(classes=3), build({"name": "predicted", "weight": 2.0}, 3)
+    log_p = np.log(np.exp(verdict.answers["classes"]).T / np.exp(verdict.answers["classes"]).sum(1)).T
+    expected = -(log_p[1, 2] + log_p[3, 0])  # twice their mean
+    np.testing.assert_allclose(method.real(verdict, np.array([-1, 2, -1, 0], np.int32)), expected, rtol=1e-5)
+    vectors = np.eye(4, dtype=np.float32)[[3, 2, 3, 0], :3]
+    np.testing.assert_allclose(method.real(verdict, vectors), expected, rtol=1e-5)
+    assert method.real(verdict, np.full(4, -1, np.int32)) == 0
+    assert method.fake(verdict, LABELS) == method.generated(verdict, LABELS) == 0
+
+
+def test_images_without_a_label_count_as_what_they_are_taken_for():
+    recipe = recipe_of(conditioning={"name": "predicted"})
+    images = batch()["image"] / 127.5 - 1
+    judge = jax.jit(recipe.networks["D"].module.apply)
+    variables = {"params": born(recipe).params["D"]}
+    likely = judge(variables, images, np.full(BATCH, -1, np.int32)).answers["classes"].argmax(1).astype(np.int32)
+    labels = np.where(np.arange(BATCH) < 3, (likely + 1) % CLASSES, -1).astype(np.int32)
+    completed = np.where(labels < 0, likely, labels)
+    found = judge(variables, images, labels).logits
+    np.testing.assert_allclose(found, judge(variables, images, completed).logits, rtol=1e-6)
+    assert np.abs(found - judge(variables, images, likely).logits)[:3].min() > 1e-6
+    vectors = np.where(labels[:, None] < 0, 0, np.eye(CLASSES)[labels]).astype(np.float32)
+    np.testing.assert_allclose(judge(variables, images, vectors).logits, found, rtol=1e-5)
 
 
 def test_a_twin_learns_from_generated_images_and_the_generator_works_against_it():
