@@ -17,14 +17,13 @@ import jax.numpy as jnp
 from gan_jax.augment import augmentation
 from gan_jax.augment.probability import adaptive
 from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, View
-from gan_jax.game import memory, terms
-from gan_jax.game.checks import check
+from gan_jax.game import checks, memory, terms
 from gan_jax.game.conditioning import Conditioning
 from gan_jax.game.latents import Latents
 from gan_jax.game.round import Round
 from gan_jax.game.rules import Rules
 from gan_jax.layers.heads import Verdict
-from gan_jax.layers.norm import standing_statistics
+from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial, top_share
@@ -79,10 +78,8 @@ def describe(
         "G": Network(generator, lambda: (jnp.zeros((1, latents.size)), label)),
         "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
     }
-    shapes = {
-        name: jax.eval_shape(lambda n=n: n.module.init(jax.random.key(0), *n.inputs())) for name, n in networks.items()
-    }
-    check(config, rules, shapes)
+    shapes = checks.collections(networks)
+    checks.game(config, rules, conditioning, networks, shapes)
     game = _Game(config, rules, latents, conditioning, extras, shapes)
 
     steps = extras.discriminator_steps or rules.discriminator_steps
@@ -93,9 +90,8 @@ def describe(
         Phase("discriminator", ("discriminator",), game.discriminator_loss, repeat=steps),
     )
 
-    def standing(variables, latents, labels):
-        moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
-        return {**variables, "G": standing_statistics(moments.apply, variables["G"], latents, labels)}
+    def with_standing(variables, z, labels):
+        return {**variables, "G": standing(generator, variables["G"], z, labels)}
 
     def sample(variables, z, labels, options):
         return generator.apply(variables["G"], z, labels, train=False)
@@ -111,7 +107,7 @@ def describe(
         sample=sample,
         aux=game.aux,
         ema=Ema(("G",), config.ema) if config.ema else None,
-        standing=standing if hasattr(generator, "bn_momentum") else None,
+        standing=with_standing if hasattr(generator, "bn_momentum") else None,
     )
 
 

@@ -136,6 +136,12 @@ def standing_statistics(
     return {"params": params, **stats, "batch_stats": jax.tree.map(lambda m: m.mean(0), moments)}
 
 
+def standing(generator: nn.Module, variables: Mapping[str, Any], latents: jax.Array, labels: jax.Array) -> dict[str, Any]:
+    """`standing_statistics` of a generator with the fields `bn_momentum` and `bn_unbiased`, called as `(z, labels)`."""
+    moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
+    return standing_statistics(moments.apply, variables, latents, labels)
+
+
 def pixel_norm(x: jax.Array, eps: float = 1e-8) -> jax.Array:
     """x [..., c] with a mean square of one over the last axis (ProGAN, arXiv 1710.10196, section 4.2), in its dtype."""
     values = x.astype(jnp.float32)

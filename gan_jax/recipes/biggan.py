@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
-from gan_jax.layers.norm import standing_statistics
+from gan_jax.game import checks, ranges
+from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
@@ -41,6 +42,8 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
     ):
         if value < 1:
             raise ConfigError(f"config.model.{field} is {value}: expected 1 or more")
+    ranges.check(config.phases, "orthogonal")
+    ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
     loss = adversarial(config.phases.loss)
 
     def generate(view, key, real_labels):
@@ -72,17 +75,15 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
     def sample(variables, latents, labels, options):
         return generator.apply(variables["G"], latents, labels, train=False)
 
-    def standing(variables, latents, labels):
-        moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
-        return {**variables, "G": standing_statistics(moments.apply, variables["G"], latents, labels)}
-
     side, channels = data.resolution, data.channels
     label = jnp.zeros(1, jnp.int32)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, generator.latent_dim)), label)),
+        "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
+    }
+    checks.statistics(config, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, generator.latent_dim)), label)),
-            "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
@@ -95,7 +96,7 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
         truncates=True,
         sample=sample,
         ema=Ema(("G",), config.ema),
-        standing=standing,
+        standing=lambda variables, z, y: {**variables, "G": standing(generator, variables["G"], z, y)},
     )
 
 

@@ -8,10 +8,11 @@ import pytest
 from gan_jax import config as configs
 from gan_jax.engine import state
 from gan_jax.engine.recipe import load
-from gan_jax.recipes import ali, ogan, vae_gan
+from gan_jax.layers.pairs import apart, in_turns
+from gan_jax.recipes import ali, bigbigan, ogan, vae_gan
 from tests.game.arena import batch, leaves, play, view_of
 
-NAMES = ("ogan", "ali", "vae_gan")
+NAMES = ("ogan", "ali", "vae_gan", "bigbigan")
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,53 @@ def test_each_of_three_players_learns_from_its_own_loss():
     np.testing.assert_allclose(vae_gan.divergence(mean, log_variance), [(4 + 4 - 1 - np.log(4)) / 2], rtol=1e-5)
 
 
-@pytest.mark.parametrize("module", [ogan, ali])
+def test_images_latents_and_pairs_are_scored_one_by_one():
+    recipe = recipe_of("bigbigan")
+    current = state.init(recipe, 0)
+    value, out = play(recipe, "discriminator", current, batch(side=16))
+    made, makers = play(recipe, "generator", current, batch(side=16))
+    # Both phases draw the same latents here, from the same networks: what one wants low the other wants high.
+    assert abs(made - (out.metrics["real_logit"] - out.metrics["fake_logit"])) < 1e-4
+    assert set(makers.stats) == {"G", "E", "D"}
+
+    real = jnp.asarray(batch(side=16)["image"] / 127.5 - 1, jnp.float32)
+    key_z, key_e = jax.random.split(jax.random.key(1))
+    z, noise = jax.random.normal(key_z, (6, 48)), jax.random.normal(key_e, (6, 48))
+
+    def call(name, *arguments):
+        variables = {"params": current.params[name], **current.stats[name]}
+        return jax.jit(
+            lambda: recipe.networks[name].module.apply(variables, *arguments, mutable=list(current.stats[name]))
+        )()[0]
+
+    code, fake = call("E", real), call("G", z, jnp.zeros(6, jnp.int32))
+    scores = call("D", in_turns(real, fake), in_turns(code.mean + code.deviation * noise, z))
+    pairs = [apart(score) for score in scores]
+    hinges = [np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean() for r, f in pairs]
+    np.testing.assert_allclose(value, sum(hinges), rtol=1e-4)
+    np.testing.assert_allclose(made, sum((r - f).mean() for r, f in pairs), rtol=1e-3, atol=1e-5)
+
+    of_images, of_z, _ = scores
+    moved = call("D", in_turns(real, fake), in_turns(z, z))
+    np.testing.assert_array_equal(moved.image, of_images)
+    assert not np.allclose(moved.latent, of_z)
+    assert not np.allclose(moved.joint, scores.joint)
+
+
+def test_an_encoder_draws_from_positive_deviations():
+    recipe = recipe_of("bigbigan")
+    current = state.init(recipe, 0)
+    images = jax.random.normal(jax.random.key(0), (4, 16, 16, 1))
+    encode = recipe.networks["E"].module
+    code = jax.jit(lambda x: encode.apply({"params": current.params["E"], **current.stats["E"]}, x, train=False))(
+        images
+    )
+    assert code.mean.shape == code.deviation.shape == (4, 48)
+    assert code.deviation.min() > 0
+    assert code.features.shape == (4, 64)  # four times the width of the last stage
+
+
+@pytest.mark.parametrize("module", [ogan, ali, bigbigan])
 def test_reconstructions_are_images(module):
     recipe = recipe_of(module.__name__.rpartition(".")[2])
     variables = state.variables(state.init(recipe, 0), averaged=True)

@@ -1,0 +1,34 @@
+"""BigBiGAN on the 1,797 handwritten digits of scikit-learn at 16 x 16, made for two CPU cores.
+
+    gan-jax train --config=configs/bigbigan_digits.py --workdir=workdirs/bigbigan_digits
+
+Paper: arXiv 1907.02544, with small networks and an average of generator and encoder.
+"""
+
+from gan_jax.config import base, check_argument
+from gan_jax.experiments import adam, on_digits, small_residual
+
+
+def get_config(size: str = ""):
+    """The experiment, or with the argument "quick" a few steps of a tiny one."""
+    check_argument(size, "quick")
+    quick = size == "quick"
+    config = base()
+    config.recipe = "bigbigan"
+    small = small_residual(quick)
+    config.model = {
+        "G": small["G"],
+        "E": {"blocks": (1, 1, 1), "channels": 4 if quick else 16, "stem": 3, "width": 16 if quick else 128},
+        "F": small["D"],
+        "D": {"width": 16 if quick else 128, "blocks": 2, "sn_eps": 1e-6},
+    }
+    config.players = {
+        "generator": adam(5e-4, 0.0, 0.99),
+        "encoder": adam(2e-3, 0.0, 0.99),
+        "discriminator": adam(2e-3, 0.0, 0.99),
+    }
+    config.phases = {"discriminator_steps": 2}
+    config.ema = {"decay": 0.99, "start": "100 steps"}
+    on_digits(config, steps=1000, quick=quick, classes=False)
+    config.evaluate.standing = 16
+    return config
