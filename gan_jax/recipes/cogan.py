@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
@@ -22,14 +23,19 @@ def edges(images: jax.Array) -> jax.Array:
     return jnp.maximum(right, below) - 1
 
 
-_DOMAINS = {"negative": lambda images: -images, "edges": edges}
+DOMAINS = {"negative": lambda images: -images, "edges": edges}
 
 
 def build(config) -> Recipe:
     data, model, phases = config.data, config.model, config.phases
-    if phases.domain not in _DOMAINS:
+    if phases.domain not in DOMAINS:
         raise ConfigError(
-            f"config.phases.domain is {phases.domain!r}: expected one of {', '.join(map(repr, _DOMAINS))}"
+            f"config.phases.domain is {phases.domain!r}: expected one of {', '.join(map(repr, DOMAINS))}"
+        )
+    if config.train.batch_size // config.train.microbatches % 2:
+        raise ConfigError(
+            f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches: expected an "
+            "even number in each, half for either domain"
         )
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
@@ -41,7 +47,7 @@ def build(config) -> Recipe:
 
     def discriminator_loss(view, batch, key):
         images = to_float(batch["image"])
-        real = (images[0::2], _DOMAINS[phases.domain](images[1::2]))
+        real = (images[0::2], DOMAINS[phases.domain](images[1::2]))
         fake, g = generate(view, key, len(real[0]))
         of_real, _ = view.net("D")(*real)
         of_fake, _ = view.net("D")(*fake)
@@ -54,11 +60,13 @@ def build(config) -> Recipe:
         return sum(loss.generator(logits) for logits in view.net("D")(*fake)[0]), Out({"G": g.stats})
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, z.size)),)),
+        "D": Network(discriminator, lambda: (image, image)),
+    }
+    checks.statistics(config, checks.collections(networks), parts=2)
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, z.size)),)),
-            "D": Network(discriminator, lambda: (image, image)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
