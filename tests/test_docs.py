@@ -2,8 +2,10 @@
 
 import dataclasses
 import itertools
+import json
 import re
 import shlex
+import sys
 import textwrap
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from gan_jax.game import conditioning
 from gan_jax.game.rules import Rules
 from gan_jax.layers import normalizers
 from gan_jax.losses import adversarial
+from gan_jax.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -154,7 +157,7 @@ def test_every_published_fid_of_a_config_has_a_band():
 
 
 def test_the_quoted_code_is_that_of_the_example():
-    quoted = blocks("adding_a_gan.md", "python")
+    quoted = blocks("recipes.md", "python")
     assert len(quoted) == 5
     code = [file.read_text() for file in EXAMPLE]
     for block in quoted:  # as it stands, or taken out of a function
@@ -164,16 +167,44 @@ def test_the_quoted_code_is_that_of_the_example():
 def test_the_example_keeps_the_contract_and_its_length():
     results = list(check(configs.load("docs/my_gan/config.py")))
     assert [text for _, passed, text in results if not passed] == []
-    printed = re.findall(r"^    ok    (\w+)", page("adding_a_gan.md"), re.MULTILINE)
+    printed = re.findall(r"^    ok    (\w+)", page("recipes.md"), re.MULTILINE)
     assert [name for name, _, _ in results] == printed
     length = len((ROOT / "docs/my_gan/lsgan.py").read_text().splitlines())
-    for file in (ROOT / "README.md", ROOT / "docs/adding_a_gan.md"):
+    for file in (ROOT / "README.md", ROOT / "docs/recipes.md"):
         assert f"{length} lines" in file.read_text()
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The folder that the page about a first GAN has one make, beside the current folder."""
+    text = page("adding_a_gan.md")
+    assert len(text.splitlines()) < 100
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    names = re.findall(r"`(\w+\.py)`:\n\n```python", text)
+    for name, code in zip(names, blocks("adding_a_gan.md", "python"), strict=True):
+        (folder / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.delitem(sys.modules, "mine.mode_seeking", raising=False)
+    return folder
+
+
+def test_a_first_gan_keeps_the_contract(mine):
+    results = list(check(configs.load("mine/config.py")))
+    assert [text for _, passed, text in results if not passed] == []
+
+
+@pytest.mark.slow
+def test_a_first_gan_learns_digits(mine):
+    assert train(configs.load("mine/config.py"), mine / "run") == 0
+    first, *_, last = (json.loads(path.read_text()) for path in sorted((mine / "run/evaluations").glob("*.json")))
+    assert last["frechet:digits"] < first["frechet:digits"] / 5
 
 
 def test_the_variation_applies_and_trains(tmp_path, monkeypatch):
     texts = {file.name: file.read_text() for file in EXAMPLE}
-    (diff,) = blocks("adding_a_gan.md", "diff")
+    (diff,) = blocks("recipes.md", "diff")
     for file, before, after in hunks(diff):
         assert texts[Path(file).name].count(before) == 1, before
         texts[Path(file).name] = texts[Path(file).name].replace(before, after)

@@ -306,7 +306,7 @@ def load(config) -> Recipe:
         ConfigError: there is no such module, it fails to import, or it has no `build`.
     """
     name = config.recipe if "." in config.recipe else f"gan_jax.recipes.{config.recipe}"
-    if "." in config.recipe and os.getcwd() not in sys.path:
+    if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script does not search it, unlike `python -m`
     try:
         module = importlib.import_module(name)
