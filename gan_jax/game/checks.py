@@ -1,22 +1,43 @@
-"""Rules that do not go together, or not with the networks at hand."""
+"""What cannot work: rules that do not go together, or not with the networks, the labels or the batch at hand."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+
+from gan_jax.engine.recipe import Network
 from gan_jax.errors import ConfigError
+from gan_jax.game.conditioning import OF_NUMBERS, Conditioning
 from gan_jax.game.rules import Rules
 from gan_jax.game.terms import PENALTIES
 
+# Normalisations that want a label or a vector for each image, which generators give them.
+CONDITIONED = ("categorical", "conditional", "self_modulated")
+Shapes = Mapping[str, Mapping[str, Any]]
 
-def check(config: Any, rules: Rules, shapes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuses what cannot work.
+
+def collections(networks: Mapping[str, Network]) -> Shapes:
+    """The shapes of what every network keeps, `{network: {collection: tree}}`; nothing is computed."""
+    return {
+        name: jax.eval_shape(lambda n=network: n.module.init(jax.random.key(0), *n.inputs(), **n.kwargs))
+        for name, network in networks.items()
+    }
+
+
+def game(
+    config: Any, rules: Rules, conditioning: Conditioning, networks: Mapping[str, Network], shapes: Shapes
+) -> None:
+    """Refuses rules of a game that cannot be played by its two networks.
 
     Args:
+        conditioning: what the recipe made of `rules.conditioning`.
         shapes: the collections of both networks.
 
     Raises:
         ConfigError: a penalty on the gradients of single images where batch normalisation mixes them; a batch of one image
-            where statistics are taken over it; weight clipping beside a penalty.
+            where statistics are taken over it; weight clipping beside a penalty; a conditioning that the recipe does not
+            have, or that wants class numbers where labels are vectors; a loss of energies for logits, or of logits for
+            energies.
     """
     penalties = [name for name in PENALTIES if getattr(rules, name)]
     if penalties and "batch_stats" in shapes["D"]:
@@ -24,13 +45,70 @@ def check(config: Any, rules: Rules, shapes: Mapping[str, Mapping[str, Any]]) ->
             f"config.phases.{penalties[0]} penalises the gradient of each image by itself, but the discriminator has batch "
             'normalisation, which mixes the images: set config.model.D.norm to "layer" or "none"'
         )
-    images = config.train.batch_size // config.train.microbatches
-    if images < 2 and any("batch_stats" in collections for collections in shapes.values()):
-        raise ConfigError(
-            f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches, one image "
-            "each, over which batch normalisation has no statistics: take two or more"
-        )
     if penalties and rules.clip:
         raise ConfigError(
             f"config.phases.clip is {rules.clip} beside config.phases.{penalties[0]}, two ways to the same end: set one to 0"
         )
+    name = rules.conditioning.get("name")
+    if name != "none" and not conditioning.head:
+        raise ConfigError(
+            f'config.phases.conditioning is {name!r}, which {config.recipe} does not have: set it to "none"'
+        )
+    if name in OF_NUMBERS and config.data.labels == "vector":
+        raise ConfigError(
+            f"config.phases.conditioning is {name!r}, which wants one class for each image, but config.data.labels is "
+            '"vector": set it to "index"'
+        )
+    energies = getattr(networks["D"].module, "energies", False)
+    if energies != rules.loss.startswith("energy:"):
+        found, wanted = ("energies", '"energy:MARGIN"') if energies else ("logits", "another")
+        raise ConfigError(
+            f"config.phases.loss is {rules.loss!r}, but the discriminator gives {found}: set it to {wanted}"
+        )
+    statistics(config, shapes)
+
+
+def statistics(config: Any, shapes: Shapes, parts: int = 1) -> None:
+    """Refuses a batch over which batch normalisation has no statistics.
+
+    Args:
+        shapes: the collections of all networks.
+        parts: of the batch, each of which a network sees by itself.
+
+    Raises:
+        ConfigError: the networks keep batch statistics, and see one image at a time, or none.
+    """
+    images = config.train.batch_size // config.train.microbatches // parts
+    if images < 2 and any("batch_stats" in kept for kept in shapes.values()):
+        raise ConfigError(
+            f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches, one image "
+            f"each, over which batch normalisation has no statistics: take {2 * parts} or more"
+        )
+
+
+def labels(model: Mapping[str, Any], num_classes: int) -> None:
+    """Refuses networks that want labels, or another condition, where there are none.
+
+    Args:
+        model: the config section.
+        num_classes: of the data; 0 for a method that does not look at them.
+
+    Raises:
+        ConfigError: a network joins an embedding of the label, or has a normalisation with a table of classes; or another
+            than the generator has one that wants a condition.
+    """
+    for network in ("E", "D"):
+        if (norm := (model.get(network) or {}).get("norm")) in CONDITIONED:
+            raise ConfigError(
+                f"config.model.{network}.norm is {norm!r}, which only a generator can have: set it to another"
+            )
+    if num_classes:
+        return
+    for network in ("G", "E", "D"):
+        fields = model.get(network) or {}
+        wants = {"embedding": fields.get("embedding"), "norm": fields.get("norm") == "categorical"}
+        for field in filter(wants.get, wants):
+            raise ConfigError(
+                f"config.model.{network}.{field} is {fields[field]!r}, which needs labels, but there are no classes: take data "
+                f"and a method that have them, or set it to {'0' if field == 'embedding' else 'another'}"
+            )

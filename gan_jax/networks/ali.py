@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.layers.dropout import keeping
 from gan_jax.layers.linear import Dense
 from gan_jax.networks.encoder import Encoder
 
@@ -34,14 +35,13 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, z: jax.Array, train: bool = True) -> jax.Array:
         dense = functools.partial(Dense, kernel_init=nn.initializers.normal(0.02), bias_init=nn.initializers.zeros)
-        drop = functools.partial(nn.Dropout, 1 - self.keep, rng_collection="noise")
-        fixed = not train or self.is_initializing()
+        still = not train or self.is_initializing()
         of_image = Encoder(self.resolution, self.width, self.channels, self.norm, self.dtype, name="image")(
             images, train
         )
         of_z = dense(self.width, name="z_2")(nn.leaky_relu(dense(self.width, name="z_1")(z), 0.2))
         x = jnp.concatenate([of_image, of_z], axis=-1)
         for i in (1, 2):
-            x = drop(deterministic=fixed)(nn.leaky_relu(x, 0.2))
+            x = keeping(self.keep, still=still)(nn.leaky_relu(x, 0.2))
             x = dense(self.width, name=f"joint_{i}")(x)
         return dense(1, name="output")(nn.leaky_relu(x, 0.2))[:, 0]

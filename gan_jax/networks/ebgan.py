@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.errors import ConfigError
 from gan_jax.layers.heads import Verdict
 from gan_jax.layers.normalizers import normalizer
 from gan_jax.layers.strided import ConvTranspose, StridedConv
@@ -24,7 +25,7 @@ class Discriminator(nn.Module):
 
     Attributes:
         resolution: side of the images, see `dcgan.widths`.
-        num_classes, head: not used.
+        num_classes: not used. head: must ask nothing.
         channels: width at half that side.
         norm: of all layers but the first and the last, see `layers.normalizers`.
         dtype: of the convolutions.
@@ -37,8 +38,15 @@ class Discriminator(nn.Module):
     head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
+    energies = True  # low for real images, where logits are high
+
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
+        if any(dict(self.head).values()):
+            raise ConfigError(
+                "EBGAN's discriminator says nothing but energies, and is asked for more: set config.phases.conditioning to "
+                '"none", and the weights of rotation to 0'
+            )
         down, up = (functools.partial(layer, dtype=self.dtype) for layer in (StridedConv, ConvTranspose))
         norm = normalizer(self.norm)
         first, *deeper = widths(self.resolution, self.channels)

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.layers.dropout import keeping
 from gan_jax.layers.heads import Head, Verdict
 from gan_jax.layers.linear import Dense, Embed
 
@@ -57,7 +58,7 @@ class Discriminator(nn.Module):
     """Images [n, r, r, c] float32 in [-1, 1] and labels -> `Verdict`, by maxout layers.
 
     Attributes:
-        widths: of the hidden layers. pieces: linear maps of which each unit takes the largest.
+        widths: of the hidden layers. pieces: linear maps of which each unit takes the largest; 1 for a ReLU.
         keep_input, keep_hidden: shares of the pixels and of the hidden units that dropout keeps; 1 for no dropout.
         embedding: size of a table of classes that is joined to the pixels, 0 for none.
         head: fields of `layers.heads.Head`.
@@ -81,8 +82,9 @@ class Discriminator(nn.Module):
         init = {"kernel_init": uniform(0.005), "bias_init": nn.initializers.zeros, "dtype": self.dtype}
         for i, width in enumerate(self.widths):
             x = Dense(width * self.pieces, **init, name=f"hidden_{i}")(x)
-            x = self._drop(x.reshape(-1, width, self.pieces).max(-1), self.keep_hidden, train)
+            x = nn.relu(x) if self.pieces == 1 else x.reshape(-1, width, self.pieces).max(-1)
+            x = self._drop(x, self.keep_hidden, train)
         return Head(**{"kernel_init": uniform(0.005), **dict(self.head)}, name="head")(x, labels)
 
     def _drop(self, x, keep, train):
-        return nn.Dropout(1 - keep, rng_collection="noise", deterministic=not train or self.is_initializing())(x)
+        return keeping(keep, still=not train or self.is_initializing())(x)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
@@ -20,6 +21,7 @@ from gan_jax.networks.encoder import Encoder
 
 def build(config) -> Recipe:
     data, model, phases = config.data, config.model, config.phases
+    checks.labels(model, 0)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
     encoder = Encoder(**model.E, **given, outputs=model.G.dim_z * (2 if phases.stochastic else 1))
@@ -51,12 +53,14 @@ def build(config) -> Recipe:
         return values, Out({"G": g.stats, "E": e.stats, "D": d.stats}, metrics=metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
+        "E": Network(encoder, lambda: (image,)),
+        "D": Network(discriminator, lambda: (image, jnp.zeros((1, z.size)))),
+    }
+    checks.statistics(config, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
-            "E": Network(encoder, lambda: (image,)),
-            "D": Network(discriminator, lambda: (image, jnp.zeros((1, z.size)))),
-        },
+        networks=networks,
         players={
             "generator": Player(("G", "E"), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),

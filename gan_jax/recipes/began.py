@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
+from gan_jax.game import ranges
 from gan_jax.game.latents import latents
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.began import Autoencoder, Generator
@@ -19,6 +20,7 @@ def build(config) -> Recipe:
     data, model, phases = config.data, config.model, config.phases
     if not 0 < phases.gamma <= 1:
         raise ConfigError(f"config.phases.gamma is {phases.gamma}: expected a ratio above 0, at most 1")
+    ranges.check(phases, "step")
     given = {"resolution": data.resolution, "image_channels": data.channels, "dtype": compute_dtype(config)}
     generator, autoencoder = Generator(**model.G, **given), Autoencoder(**model.D, **given)
     z = latents(model.latents, autoencoder.dim_z)

@@ -1,7 +1,7 @@
 """DRAGAN (Kodali et al. 2017, arXiv 1705.07215): a gradient penalty around the real images.
 
-The paper's setting has fully connected networks, as the family `mlp` without dropout and with one linear piece; its
-form is the authors' notebook. The penalty itself, `phases.dragan`, goes with any discriminator without batch
+The paper's setting has fully connected networks, as the family `mlp` without dropout and with ReLUs; its form is the
+authors' notebook. The penalty itself, `phases.dragan`, goes with any discriminator without batch
 normalisation.
 """
 

@@ -18,6 +18,7 @@ from gan_jax.game.game import Extras, describe
 from gan_jax.game.latents import Latents, latents
 from gan_jax.game.round import Round
 from gan_jax.game.rules import read
+from gan_jax.game.terms import questions
 from gan_jax.networks.infogan import Discriminator, Generator
 
 
@@ -34,6 +35,8 @@ class Rules(rules.Rules):
 def build(config) -> Recipe:
     data, model, rules = config.data, config.model, read(Rules, config.phases)
     codes = rules.categories + rules.numbers
+    if not codes:
+        raise ConfigError("config.phases.categories and numbers are 0: without a code there is nothing to read off")
     if model.G.dim_z <= codes:
         raise ConfigError(
             f"config.model.G.dim_z is {model.G.dim_z}: expected more than the {codes} entries of the codes"
@@ -44,7 +47,7 @@ def build(config) -> Recipe:
         config,
         rules,
         Generator(**model.G, **given, image_channels=data.channels),
-        Discriminator(**model.D, **given, codes=codes),
+        Discriminator(**model.D, **given, codes=codes, head={"questions": questions(rules)}),
         with_codes(latents(model.latents, model.G.dim_z - codes), rules),
         extras=Extras(discriminator=terms, generator=terms),
     )

@@ -27,6 +27,8 @@ class Rules(rules.Rules):
     latent_share: float = 0.8
     latent_cost: float = 300.0
 
+    shares = (*rules.Rules.shares, "latent_share")
+
 
 def build(config) -> Recipe:
     return pair(config, Rules, lambda rules: Extras(refine=_refine(rules)))

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.errors import ConfigError
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.dcgan import Generator
@@ -22,6 +24,9 @@ from gan_jax.networks.encoder import Encoder
 
 def build(config) -> Recipe:
     data, model = config.data, config.model
+    if model.G.dim_z < 2:
+        raise ConfigError(f"config.model.G.dim_z is {model.G.dim_z}: expected 2 or more, as less cannot correlate")
+    checks.labels(model, 0)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
     encoder = Encoder(**model.E, **given, outputs=model.G.dim_z)
@@ -42,11 +47,13 @@ def build(config) -> Recipe:
         return value, Out({"G": g.stats, "E": e.stats}, metrics=metrics)
 
     side = data.resolution
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
+        "E": Network(encoder, lambda: (jnp.zeros((1, side, side, data.channels)),)),
+    }
+    checks.statistics(config, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
-            "E": Network(encoder, lambda: (jnp.zeros((1, side, side, data.channels)),)),
-        },
+        networks=networks,
         players={"both": Player(("G", "E"), config.players.both)},
         phases=(Phase("both", ("both",), loss),),
         prior=lambda key, options: z.draw(key, 1)[0],

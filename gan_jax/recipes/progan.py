@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import ranges
 from gan_jax.layers.growth import detail
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.auxiliary import class_cross_entropy
@@ -26,6 +27,7 @@ from gan_jax.recipes import growing
 
 def build(config) -> Recipe:
     data, phases = config.data, config.phases
+    ranges.check(phases, "penalty", "drift", "auxiliary")
     stages = growing.stages(config)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, num_classes=data.num_classes, image_channels=data.channels)

@@ -1,4 +1,4 @@
-"""The GAN of Mescheder, Geiger and Nowozin 2018 (arXiv 1801.04406): non-saturating logistic loss and an R1 penalty.
+"""R1 (Mescheder, Geiger and Nowozin 2018, arXiv 1801.04406): non-saturating logistic loss and a penalty at real images.
 
 The form is that of LMescheder/GAN_stability: the discriminator first, generated images with the labels of the batch,
 a moving average of the generator. R1 is gamma/2 |gradient|^2 at real images, as in the paper; the code leaves out the
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
-from gan_jax.errors import ConfigError
+from gan_jax.game import ranges
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
@@ -22,8 +22,8 @@ from gan_jax.networks.resnet import Discriminator, Generator
 
 def build(config) -> Recipe:
     data, phases, dim_z = config.data, config.phases, config.model.dim_z
-    if phases.r1_every < 1:
-        raise ConfigError(f"config.phases.r1_every is {phases.r1_every}: expected 1 (every step) or more")
+    ranges.check(phases, "gamma")
+    ranges.check(phases, "r1_every", least=1, whole=True)
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
     discriminator = Discriminator(**config.model.D, **given)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gan_jax.augment.augmentation import build as build_augmentation
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import ranges
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
@@ -19,6 +20,7 @@ from gan_jax.networks.r3gan import Discriminator, Generator
 
 def build(config) -> Recipe:
     data, phases, dim_z = config.data, config.phases, config.model.dim_z
+    ranges.check(phases, "gamma")
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
     discriminator = Discriminator(**config.model.D, **given)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gan_jax.augment import augmentation
 from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, Stage, Styles, View, compute_dtype
-from gan_jax.errors import ConfigError
+from gan_jax.game import ranges
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
@@ -46,8 +46,8 @@ def describe(
         prepare: what happens to images on their way to the discriminator, before augmentation.
     """
     data, phases, dim_z = config.data, config.phases, config.model.dim_z
-    if phases.r1_every < 1:
-        raise ConfigError(f"config.phases.r1_every is {phases.r1_every}: expected 1 (every step) or more")
+    ranges.check(phases, "gamma")
+    ranges.check(phases, "r1_every", least=1, whole=True)
     discriminator = Discriminator(
         **config.model.D, resolution=data.resolution, num_classes=data.num_classes, dtype=compute_dtype(config)
     )

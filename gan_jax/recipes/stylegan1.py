@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, Styles, compute_dtype
+from gan_jax.game import ranges
 from gan_jax.layers.growth import detail
 from gan_jax.layers.linear import rows
 from gan_jax.losses.adversarial import adversarial
@@ -23,6 +24,7 @@ from gan_jax.recipes.stylegan import mixed
 
 def build(config) -> Recipe:
     data, phases = config.data, config.phases
+    ranges.check(phases, "gamma")
     stages = growing.stages(config)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, num_classes=data.num_classes, image_channels=data.channels)

@@ -9,6 +9,7 @@ import jax
 
 from gan_jax.engine.recipe import Out, Phase, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
+from gan_jax.game import ranges
 from gan_jax.losses.path_length import path_length_penalty, path_lengths
 from gan_jax.networks.stylegan2 import Generator
 from gan_jax.recipes import stylegan
@@ -17,6 +18,7 @@ from gan_jax.recipes import stylegan
 def build(config) -> Recipe:
     """StyleGAN2 with the networks of `gan_jax.networks.stylegan2`."""
     data, phases, dim_z = config.data, config.phases, config.model.dim_z
+    ranges.check(phases, "path_length_weight")
     if config.train.batch_size // config.train.microbatches < phases.path_length_shrink:
         raise ConfigError(
             f"config.phases.path_length_shrink is {phases.path_length_shrink}, more than the images of a microbatch"

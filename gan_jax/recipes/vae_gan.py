@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import checks, ranges
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.networks.dcgan import Discriminator, Generator
@@ -18,6 +19,8 @@ from gan_jax.networks.encoder import Encoder
 
 def build(config) -> Recipe:
     data, model, phases, size = config.data, config.model, config.phases, config.model.G.dim_z
+    ranges.check(phases, "gamma")
+    checks.labels(model, 0)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
     encoder, discriminator = Encoder(**model.E, **given, outputs=2 * size), Discriminator(**model.D, **given)
@@ -47,12 +50,14 @@ def build(config) -> Recipe:
         return values, Out({"G": g.stats, "E": e.stats, "D": d.stats}, metrics=metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, size)), label)),
+        "E": Network(encoder, lambda: (image,)),
+        "D": Network(discriminator, lambda: (image, label)),
+    }
+    checks.statistics(config, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, size)), label)),
-            "E": Network(encoder, lambda: (image,)),
-            "D": Network(discriminator, lambda: (image, label)),
-        },
+        networks=networks,
         players={name: Player((net,), config.players[name]) for name, net in _OWNERS.items()},
         phases=(Phase("together", tuple(_OWNERS), together),),
         prior=lambda key, options: jax.random.normal(key, (size,)),

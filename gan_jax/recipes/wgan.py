@@ -23,6 +23,8 @@ class Rules(rules.Rules):
     long_first: int = 25
     long_every: int = 500
 
+    positive = (*rules.Rules.positive, "long_steps", "long_every")
+
 
 def build(config) -> Recipe:
     return pair(config, Rules, _extras)

@@ -43,6 +43,16 @@ def test_a_unit_is_the_largest_of_its_pieces():
     np.testing.assert_allclose(verdict.features, expected, atol=1e-6)
 
 
+def test_a_unit_of_one_piece_is_a_relu():
+    discriminator = Discriminator(6, widths=(3,), pieces=1)
+    variables = discriminator.init(jax.random.key(0), IMAGES, LABELS)
+    pixels = (np.asarray(IMAGES).reshape(4, -1) + 1) / 2
+    expected = np.maximum(pixels @ variables["params"]["hidden_0"]["kernel"], 0)
+    assert (expected == 0).any()
+    verdict = discriminator.apply(variables, IMAGES, LABELS, train=False)
+    np.testing.assert_allclose(verdict.features, expected, atol=1e-6)
+
+
 def test_the_discriminator_may_see_the_label():
     discriminator = Discriminator(6, 3, widths=(3,), embedding=4)
     variables = discriminator.init(jax.random.key(0), IMAGES, LABELS)
