@@ -83,23 +83,34 @@ def timeline(recipe: Recipe, batch_size: int) -> Iterator[tuple[int, int, int]]:
 def learning_rate(section) -> Rate:
     """Learning rate `(images, images_per_step) -> scalar` of a player's config section.
 
-    `learning_rate` is the peak. The optional `schedule` has `warmup` (a duration of linear rise), `decay`
-    ("linear" or "cosine"), `start` and `end` of the decay (durations), and `final` (a fraction of the peak).
+    `learning_rate` is the peak. The optional `schedule` has `warmup` (a duration of linear rise), `decay` ("linear",
+    "cosine" or "exponential", by the same factor for every image), `start` and `end` of the decay (durations), and
+    `final` (a fraction of the peak); with `stairs`, so many even steps in the place of a slope.
+
+    Raises:
+        ConfigError: another decay, or one that cannot reach its end.
     """
     peak = section.learning_rate
     schedule = section.get("schedule")
     if not schedule:
         return lambda images, images_per_step: jnp.float32(peak)
-    if schedule.decay not in ("linear", "cosine"):
-        raise ConfigError(f'schedule.decay is {schedule.decay!r}: expected "linear" or "cosine"')
+    if schedule.decay not in ("linear", "cosine", "exponential"):
+        raise ConfigError(f'schedule.decay is {schedule.decay!r}: expected "linear", "cosine" or "exponential"')
+    if schedule.decay == "exponential" and not schedule.final > 0:
+        raise ConfigError(f"schedule.final is {schedule.final}: expected more than 0, which no factor reaches")
+    stairs = schedule.get("stairs", 0)
 
     def rate(images: jax.Array, images_per_step: int) -> jax.Array:
         seen = images.astype(jnp.float32)
         warmup, start, end = (images_in(schedule[name], images_per_step) for name in ("warmup", "start", "end"))
         progress = jnp.clip((seen - start) / max(end - start, 1), 0.0, 1.0)
+        if stairs:
+            progress = jnp.floor(progress * stairs) / stairs
         if schedule.decay == "cosine":
             progress = 0.5 - 0.5 * jnp.cos(jnp.pi * progress)
         rise = jnp.minimum(1.0, (seen + images_per_step) / max(warmup, 1)) if warmup else 1.0
+        if schedule.decay == "exponential":
+            return peak * rise * schedule.final**progress
         return peak * rise * (1.0 - (1.0 - schedule.final) * progress)
 
     return rate

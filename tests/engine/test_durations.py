@@ -52,6 +52,14 @@ def test_a_number_that_changes_goes_along_half_a_cosine_then_stays():
         np.testing.assert_allclose(value(jnp.uint32(10**9)), end, rtol=1e-6)
 
 
+def test_a_number_may_change_along_a_line():
+    number = ConfigDict({"start": 0.5, "end": 0.7, "until": "20 steps", "shape": "linear"})
+    found = [float(at(number, jnp.uint32(images), 50)) for images in (0, 250, 1000, 9999)]
+    np.testing.assert_allclose(found, [0.5, 0.55, 0.7, 0.7], rtol=1e-6)
+    with pytest.raises(ConfigError, match="shape of a number that changes is 'wave': expected \"cosine\" or"):
+        at(ConfigDict({**number, "shape": "wave"}), jnp.uint32(0), 50)
+
+
 def test_other_fields_are_refused():
     with pytest.raises(ConfigError, match=r"\['final', 'start'\]: expected start, end, until"):
         at(ConfigDict({"start": 1.0, "final": 0.0}), jnp.uint32(0), 64)

@@ -4,10 +4,12 @@ from itertools import islice
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from ml_collections import ConfigDict
 
 from gan_jax.engine import schedule
 from gan_jax.engine.recipe import Phase, Stage
+from gan_jax.errors import ConfigError
 from tests.engine.games import regression, two_against_two
 
 
@@ -77,6 +79,31 @@ def test_learning_rate_warms_up_and_decays():
     np.testing.assert_allclose(values, [0.5, 1.0, 2.0, 2.0, 1.5, 1.0, 1.0])
     constant = schedule.learning_rate(ConfigDict({"learning_rate": 0.1}))
     assert float(constant(jnp.uint32(5), 8)) == np.float32(0.1)
+
+
+def rates(steps, **schedule_section):
+    """Rates of a peak of 2 before these steps of 8 images."""
+    section = ConfigDict(
+        {"learning_rate": 2.0, "schedule": {"warmup": "0 steps", "start": "0 steps", **schedule_section}}
+    )
+    rate = schedule.learning_rate(section)
+    return [float(rate(jnp.uint32(step * 8), 8)) for step in steps]
+
+
+def test_an_exponential_rate_falls_by_the_same_factor_in_every_step():
+    """pylearn2's ExponentialDecay divides by 1.000004 after every update, down to its least rate."""
+    end = np.log(1e5) / np.log(1.000004)
+    found = rates((0, 1000, 250_000, 10**7), decay="exponential", end=f"{round(end)} steps", final=1e-5)
+    np.testing.assert_allclose(found, [2, 2 / 1.000004**1000, 2 / 1.000004**250_000, 2e-5], rtol=1e-4)
+    with pytest.raises(ConfigError, match="final is 0.0: expected more than 0"):
+        rates((0,), decay="exponential", end="4 steps", final=0.0)
+
+
+def test_a_rate_may_fall_in_stairs():
+    halved_twice = {"decay": "exponential", "end": "10 steps", "final": 0.25, "stairs": 2}
+    np.testing.assert_allclose(rates((0, 4, 5, 9, 10, 99), **halved_twice), [2, 2, 1, 1, 0.5, 0.5], rtol=1e-6)
+    with pytest.raises(ConfigError, match='decay is \'steps\': expected "linear", "cosine" or "exponential"'):
+        rates((0,), decay="steps", end="4 steps", final=0.5)
 
 
 def test_ema_overwrites_until_its_start_then_averages():
