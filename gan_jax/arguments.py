@@ -148,6 +148,8 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub = command("study", "Compare methods over many settings and seeds.", workdir=True, figures=True)
     sub.add_argument("--study", required=True, metavar="FILE.py[:ARG]", help="what is compared, see docs/studies.md")
     sub.add_argument("--processes", type=_at_least_one, default=1, metavar="N", help="runs at once (1)")
+    words = "of each; so many seeds of a setting are trained at once (1)"
+    sub.add_argument("--devices", type=_at_least_one, default=1, metavar="N", help=words)
 
     sub = command("encoder", "Train an encoder of a data set, for metrics in its features.", figures=True)
     sub.add_argument("--data", required=True, metavar="WORDS", help=words)

@@ -188,7 +188,7 @@ def _compare(options) -> int:
 def _study(options) -> int:
     from gan_jax.study.command import study
 
-    code, found, text = study(options.study, options.workdir, options.processes)
+    code, found, text = study(options.study, options.workdir, options.processes, options.devices)
     print(json.dumps(found) if options.json else text)
     return code
 

@@ -1,8 +1,9 @@
 """Helps the tests of studies: a program in the place of `python -m gan_jax.main`, which trains nothing in no time.
 
-It takes the words of `train` and `evaluate`, counts its starts in WORKDIR/starts, goes through "steps" that it notes in
-WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the variable STAND_IN, by
-name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=slow", "RUN=unscored", with commas between.
+It takes the words of `train`, `evaluate` and several seeds at once, counts its starts in WORKDIR/starts, goes through
+"steps" that it notes in WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the
+variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=slow", "RUN=unscored", "RUN=alone", with
+commas between.
 """
 
 import json
@@ -16,16 +17,26 @@ STEPS = 5
 
 
 def main() -> None:
-    command, *words = sys.argv[3:]
-    options = dict(word.lstrip("-").split("=", 1) for word in words)
-    folder = Path(options["workdir"])
+    program, command, *words = sys.argv[2:]
+    if program == "gan_jax.study.together":
+        for run in json.loads(Path(command).read_text()):
+            options = dict(f"config.{override}".split("=", 1) for override in run["overrides"])
+            do("together", Path(run["workdir"]), options)
+    else:
+        options = dict(word.lstrip("-").split("=", 1) for word in words)
+        do(command, Path(options["workdir"]), options)
+
+
+def do(command: str, folder: Path, options: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manner = dict(part.split("=") for part in os.environ.get("STAND_IN", "").split(",") if part).get(folder.name, "")
     with (folder / "starts").open("a") as file:
         file.write(f"{command}\n")
-    if command == "train":
+    if command == "together" and manner == "alone":
+        sys.exit("gan-jax: each alone")
+    if command != "evaluate":
         train(folder, options, manner)
-    if command == "evaluate" or manner != "unscored":
+    if command == "evaluate" or (command == "train" and manner != "unscored"):
         evaluate(folder)
 
 

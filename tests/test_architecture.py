@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "data": (),
     "metrics": ("data", "layers", "weights"),
     "report": (),
-    "study": ("config", "processes", "report", "stopping"),
+    "study": ("config", "compilations", "data", "engine", "processes", "report", "run", "stopping", "workdir"),
 }
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "clu")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/])/(home|root|Users|tmp|work|mnt|opt|scratch)/\w")

@@ -145,8 +145,8 @@ def test_everything_is_run_once_and_the_repeats_are_of_the_best(stand_in, spec, 
     best = {m: int(np.argmin(rates[m])) for m in "AB"}
     assert {m: found["methods"][m]["best"] for m in "AB"} == best
     assert {f"A-{best['A']:03d}-1", f"B-{best['B']:03d}-2"} <= records(workdir).keys()
-    assert "Distance, best of 2: A is better than B; these are all pairs" in text
-    assert "F1, best of 1: no two methods are told apart" in text
+    assert "Distance, best of 1 and 2; repeats: A is better than B; these are all pairs" in text
+    assert "F1, best of 1 and 2: no two methods are told apart" in text
     before = starts(workdir)
     assert all(words == ["train"] for words in before.values())
     assert study(spec, workdir)[0] == 0
@@ -160,6 +160,28 @@ def test_several_at_once_find_the_same(stand_in, spec, tmp_path):
     _, alone, _ = study(spec, tmp_path / "one")
     _, together, _ = study(spec, tmp_path / "three", processes=3)
     assert together["scores"] == alone["scores"]
+
+
+def test_seeds_of_a_setting_are_trained_at_once_where_there_are_devices(stand_in, spec, tmp_path):
+    stand_in()
+    _, alone, _ = study(spec, tmp_path / "one")
+    _, together, _ = study(spec, tmp_path / "two", devices=2)
+    assert together["scores"] == alone["scores"]
+    assert records(tmp_path / "two").keys() == records(tmp_path / "one").keys()
+    started = starts(tmp_path / "two")
+    repeated = [name for name in started if not name.endswith("-0")]
+    assert len(repeated) == 4
+    assert all(started[name] == (["together", "evaluate"] if name in repeated else ["train"]) for name in started)
+
+
+def test_seeds_that_cannot_be_trained_at_once_go_on_alone(stand_in, spec, tmp_path):
+    stand_in()
+    _, alone, _ = study(spec, tmp_path / "one")
+    best = alone["methods"]["A"]["best"]
+    stand_in(**{f"A_00{best}_2": "alone"})
+    _, together, _ = study(spec, tmp_path / "two", devices=4)
+    assert together["scores"] == alone["scores"]
+    assert starts(tmp_path / "two")[f"A-00{best}-1"] == ["together", "train"]
 
 
 def test_a_failed_run_is_recorded_and_counts_as_the_worst(stand_in, spec, tmp_path):
@@ -267,23 +289,38 @@ def test_the_command_prints_findings(stand_in, spec, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["runs"]["ended"] == 12
 
 
+def real() -> str:
+    """The study of few trainings that are no stand-ins'."""
+    text = STUDY.replace("int(samples or 4), budgets=(1, 2)", "1, budgets=(1,)")
+    often = 'scores={"frechet_polygons": "Distance"}, overrides={"train.checkpoint_every": "1 step"},'
+    return text.replace('scores={"frechet_polygons": "Distance", "polygon_f1": "F1"},', often)
+
+
+def scores(workdir: Path) -> dict[str, tuple]:
+    return {name: (record["status"], record["scores"]) for name, record in records(workdir).items()}
+
+
 @pytest.mark.slow
 def test_a_real_study_survives_a_kill_with_the_same_records(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    text = STUDY.replace("int(samples or 4), budgets=(1, 2)", "1, budgets=(1,)")
-    often = 'scores={"frechet_polygons": "Distance"}, overrides={"train.checkpoint_every": "1 step"},'
-    text = text.replace('scores={"frechet_polygons": "Distance", "polygon_f1": "F1"},', often)
-    (tmp_path / "study.py").write_text(text)
+    (tmp_path / "study.py").write_text(real())
     spec, workdir = str(tmp_path / "study.py"), tmp_path / "study"
     assert study(spec, tmp_path / "whole", processes=2)[0] == 0
     process = begun(spec, workdir)
-    until(lambda: (workdir / "runs/B-000-0/checkpoints/1").exists(), 300)
+    until((workdir / "runs/B-000-0/checkpoints/1").exists, 300)
     process.kill()
     process.wait()
     assert study(spec, workdir)[0] == 0
-
-    def scores(folder):
-        return {name: (record["status"], record["scores"]) for name, record in records(folder).items()}
-
     assert scores(workdir) == scores(tmp_path / "whole")
     assert len(scores(workdir)) == 6
+
+
+@pytest.mark.slow
+def test_seeds_at_once_give_the_records_of_seeds_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "study.py").write_text(real())
+    spec = str(tmp_path / "study.py")
+    assert study(spec, tmp_path / "alone", processes=2)[0] == 0
+    assert study(spec, tmp_path / "together", devices=2)[0] == 0
+    assert scores(tmp_path / "together") == scores(tmp_path / "alone")
+    assert len(list((tmp_path / "together/logs").glob("*-together.json"))) == 2

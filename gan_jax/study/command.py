@@ -12,7 +12,7 @@ from gan_jax.study.records import Record, Records, begin
 from gan_jax.study.schedule import STOPPED, Schedule
 
 
-def study(spec: str, workdir: Path, processes: int = 1) -> tuple[int, dict[str, Any], str]:
+def study(spec: str, workdir: Path, processes: int = 1, devices: int = 1) -> tuple[int, dict[str, Any], str]:
     """Does the runs of a study that have not ended yet, first the search, then the repeats of what it found best.
 
     The report is written anew after every run.
@@ -21,6 +21,7 @@ def study(spec: str, workdir: Path, processes: int = 1) -> tuple[int, dict[str, 
         spec: "FILE.py" or "FILE.py:ARGUMENT", with `get_study`.
         workdir: of the study; see `gan_jax.study.schedule` for what lies in it.
         processes: runs at once.
+        devices: of each; so many seeds of one setting are trained at once, one on each.
 
     Returns:
         The exit code (0 complete, 42 stopped on request), the findings, and the answers in words.
@@ -42,7 +43,7 @@ def study(spec: str, workdir: Path, processes: int = 1) -> tuple[int, dict[str, 
         )
 
     with stop_signals() as stop:
-        schedule = Schedule(records, processes, stop, told)
+        schedule = Schedule(records, processes, devices, stop, told)
         complete = schedule.do(search) and schedule.do(list(repeats(chosen, analysis.best(chosen, records))))
     found, text = _reported(chosen, records, workdir)
     if not complete:

@@ -2,18 +2,20 @@
 
 A run's workdir is runs/METHOD-SAMPLE-SEED of the study's, what it says goes to logs/METHOD-SAMPLE-SEED.txt. That file is
 locked while a process of the run lives, so that a study that is started again, or a second one beside it, waits for
-what is under way instead of beginning it twice.
+what is under way instead of beginning it twice. With several devices the seeds of one setting may be trained at once
+(`study.together`), which leaves their evaluation.
 """
 
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,12 +30,16 @@ PAUSE = 0.05  # seconds between two looks at what is under way
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """A process of a run."""
+    """A process of a run, or of several that are trained at once."""
 
-    run: Run
     command: str
+    runs: Sequence[Run]
     process: subprocess.Popen
-    log: IO[str]
+    logs: Sequence[IO[str]]
+
+    def close(self) -> None:
+        for log in self.logs:
+            log.close()
 
 
 class Schedule:
@@ -41,14 +47,23 @@ class Schedule:
 
     Args:
         records: of the study.
-        at_once: how many runs; several share the cores, and each has the GPU of its number.
+        at_once: how many processes; several share the cores, and each has the GPUs of its number.
+        devices: of each process; so many seeds of a setting are trained at once.
         stop: whether it is to stop.
         told: called with every run that has ended, and its record.
     """
 
-    def __init__(self, records: Records, at_once: int, stop: Callable[[], bool], told: Callable[[Run, Record], None]):
-        self._records, self._stop, self._told = records, stop, told
+    def __init__(
+        self,
+        records: Records,
+        at_once: int,
+        devices: int,
+        stop: Callable[[], bool],
+        told: Callable[[Run, Record], None],
+    ):
+        self._records, self._devices, self._stop, self._told = records, devices, stop, told
         self._slots: list[_Job | None] = [None] * at_once
+        self._next: dict[Run, str] = {}  # what comes next for a run that was trained with others
 
     def do(self, runs: Sequence[Run]) -> bool:
         """Does the runs, in this order; False where it was stopped before.
@@ -60,26 +75,40 @@ class Schedule:
         waiting = [run for run in runs if self._records.of(run) is None]
         with self._ended():
             while waiting or any(self._slots):
-                if self._stop() or not all(self._look(slot) for slot in range(len(self._slots))):
+                if self._stop() or not all(self._look(slot, waiting) for slot in range(len(self._slots))):
                     return False
-                started = self._start_next(waiting) if None in self._slots else None
-                if started is None:
+                if None not in self._slots or not self._start_next(waiting):
                     time.sleep(PAUSE)
         return True
 
-    def _start_next(self, waiting: list[Run]) -> Run | None:
+    def _start_next(self, waiting: list[Run]) -> bool:
         """Takes the first run that no other process is at, and begins it in a slot that is free."""
         for run in waiting:
-            if log := self._locked(run):
+            if not (log := self._locked(run)):
+                continue
+            if record := judged(self._folder(run), run):  # by a study that was killed, or one beside this
+                log.close()
                 waiting.remove(run)
-                if record := judged(self._folder(run), run):  # by a study that was killed, or one beside this
-                    log.close()
-                    self._record(run, record)
-                else:
-                    words = [f"--config={run.config}", *(f"--config.{override}" for override in run.overrides)]
-                    self._start(self._slots.index(None), run, ["train", *words], log)
-                return run
-        return None
+                self._record(run, record)
+                return True
+            locked = {run: log, **self._companions(run, waiting)}
+            for taken in locked:
+                waiting.remove(taken)
+            self._start(
+                self._slots.index(None), locked, "together" if len(locked) > 1 else self._next.get(run, "train")
+            )
+            return True
+        return False
+
+    def _companions(self, run: Run, waiting: Sequence[Run]) -> dict[Run, IO[str]]:
+        """Other seeds of the run's setting that may be trained with it, and their logs."""
+        found: dict[Run, IO[str]] = {}
+        for other in waiting:
+            alike = (other.method, other.sample) == (run.method, run.sample) and other != run
+            fresh = run not in self._next and other not in self._next and judged(self._folder(other), other) is None
+            if alike and fresh and len(found) + 1 < self._devices and (log := self._locked(other)):
+                found[other] = log
+        return found
 
     def _locked(self, run: Run) -> IO[str] | None:
         """The log of a run, ours until all are done that have it; None where it is another's."""
@@ -93,47 +122,65 @@ class Schedule:
             return None
         return log
 
-    def _start(self, slot: int, run: Run, words: Sequence[str], log: IO[str]) -> None:
-        several = len(self._slots) > 1
+    def _start(self, slot: int, locked: Mapping[Run, IO[str]], command: str) -> None:
+        several, log, devices = len(self._slots) > 1, next(iter(locked.values())), self._devices
         process = subprocess.Popen(
-            [sys.executable, "-m", "gan_jax.main", *words, f"--workdir={self._folder(run)}"],
-            env=processes.environment(range(slot, slot + 1)) if several else None,
+            [sys.executable, "-m", *self._words(list(locked), command)],
+            env=processes.environment(range(slot * devices, (slot + 1) * devices)) if several or devices > 1 else None,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            pass_fds=[other.fileno() for other in locked.values()],  # the locks are theirs too
             start_new_session=True,  # Ctrl-C is for the study, which hands it on
         )
         if several and hasattr(os, "sched_setaffinity"):
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(process.pid, _share(slot, len(self._slots)))  # before it has a thread
-        self._slots[slot] = _Job(run, words[0], process, log)
+        self._slots[slot] = _Job(command, list(locked), process, list(locked.values()))
 
-    def _look(self, slot: int) -> bool:
+    def _words(self, runs: Sequence[Run], command: str) -> list[str]:
+        if command == "together":
+            described = [
+                {"config": run.config, "overrides": run.overrides, "workdir": str(self._folder(run))} for run in runs
+            ]
+            path = self._records.workdir / "logs" / f"{runs[0].name}-together.json"
+            path.write_text(json.dumps(described, indent=2))
+            return ["gan_jax.study.together", str(path)]
+        (run,) = runs
+        words = [f"--config={run.config}", *(f"--config.{override}" for override in run.overrides)]
+        return ["gan_jax.main", command, *(words if command == "train" else []), f"--workdir={self._folder(run)}"]
+
+    def _look(self, slot: int, waiting: list[Run]) -> bool:
         """Looks whether the process of a slot has ended, and what is to be done then; False where it was stopped."""
         job = self._slots[slot]
         if job is None or (code := job.process.poll()) is None:
             return True
         self._slots[slot] = None
-        record = judged(self._folder(job.run), job.run) if code == 0 else None
-        if code == 0 and record is None and job.command == "train":
-            # It was killed between the end of its training and that of its evaluation.
-            self._start(slot, job.run, ["evaluate"], job.log)
-            return True
-        job.log.close()
+        job.close()
         if code == STOPPED:
             return False
+        run = job.runs[0]
         if code == ConfigError.exit_code:
-            raise ConfigError(f"{job.run.name}: {self._last_words(job.run)}")
+            raise ConfigError(f"{run.name}: {self._last_words(run)}")
         if code not in (0, UserError.exit_code):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise UserError(
-                f"{job.run.name} was ended by {how}, which says nothing about its method: run the same command again"
+                f"{run.name} was ended by {how}, which says nothing about its method: run the same command again"
             )
-        self._record(job.run, record or self._failed(job.run))
+        if job.command == "together":
+            self._next |= dict.fromkeys(job.runs, "train" if code else "evaluate")
+            waiting[:0] = job.runs
+            return True
+        record = None if code else judged(self._folder(run), run)
+        if code == 0 and record is None and job.command == "train":
+            # It was killed between the end of its training and that of its evaluation.
+            self._next[run] = "evaluate"
+            waiting.insert(0, run)
+            return True
+        self._record(
+            run, record or Record(f"failed: {self._last_words(run)}", {}, seconds(self._folder(run)), run.overrides)
+        )
         return True
-
-    def _failed(self, run: Run) -> Record:
-        return Record(f"failed: {self._last_words(run)}", {}, seconds(self._folder(run)), run.overrides)
 
     def _record(self, run: Run, record: Record) -> None:
         self._records.add(run, record)
@@ -150,7 +197,7 @@ class Schedule:
                 job.process.send_signal(signal.SIGTERM)
             for job in jobs:
                 job.process.wait()
-                job.log.close()
+                job.close()
 
     def _last_words(self, run: Run) -> str:
         text = (self._records.workdir / "logs" / f"{run.name}.txt").read_text(errors="replace")
