@@ -1,7 +1,7 @@
 """BEGAN's generator and autoencoder (Berthelot, Schumm and Metz 2017, arXiv 1703.10717).
 
-Source: carpedm20/BEGAN-tensorflow, models.py. ELUs, no normalisation; the lowest map has 8 x 8 pixels. The generator is built
-as the autoencoder's decoder.
+Source: carpedm20/BEGAN-tensorflow, models.py. ELUs, no normalisation; the lowest map has 8 x 8 pixels, or 7 x 7 for images of
+28 or 56. The generator is built as the autoencoder's decoder.
 """
 
 import functools
@@ -15,21 +15,22 @@ from gan_jax.layers.linear import Conv, Dense
 from gan_jax.layers.resample import upsample2
 from gan_jax.layers.strided import StridedConv
 
-_LOWEST = 8  # pixels
+_LOWEST = (8, 7)  # pixels of the lowest map: the first of them that fits
 _glorot, _zeros = nn.initializers.glorot_uniform(), nn.initializers.zeros
 _conv = functools.partial(Conv, kernel_size=3, kernel_init=_glorot, bias_init=_zeros)
 
 
-def levels(resolution: int) -> int:
-    """How many resolutions there are from 8 pixels to that of the images.
+def levels(resolution: int) -> tuple[int, int]:
+    """The side of the lowest map, and how many resolutions there are from there to that of the images.
 
     Raises:
-        ConfigError: it is no power of two times 8.
+        ConfigError: it is no power of two times 8 or 7.
     """
-    times = resolution // _LOWEST
-    if times < 1 or resolution % _LOWEST or times & (times - 1):
-        raise ConfigError(f"config.data.resolution is {resolution}: BEGAN needs 8 pixels, doubled any number of times")
-    return times.bit_length()
+    for lowest in _LOWEST:
+        times = resolution // lowest
+        if times and not resolution % lowest and not times & (times - 1):
+            return lowest, times.bit_length()
+    raise ConfigError(f"config.data.resolution is {resolution}: BEGAN needs 8 or 7 pixels, doubled any number of times")
 
 
 class Generator(nn.Module):
@@ -50,9 +51,10 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
         conv = functools.partial(_conv, dtype=self.dtype)
-        stem = Dense(_LOWEST**2 * self.channels, kernel_init=_glorot, bias_init=_zeros, dtype=self.dtype, name="stem")
-        x = stem(z).reshape(-1, _LOWEST, _LOWEST, self.channels)
-        for level in range(levels(self.resolution)):
+        lowest, count = levels(self.resolution)
+        stem = Dense(lowest**2 * self.channels, kernel_init=_glorot, bias_init=_zeros, dtype=self.dtype, name="stem")
+        x = stem(z).reshape(-1, lowest, lowest, self.channels)
+        for level in range(count):
             x = upsample2(x) if level else x
             for i in (1, 2):
                 x = nn.elu(conv(self.channels, name=f"conv_{level}_{i}")(x))
@@ -77,7 +79,7 @@ class Autoencoder(nn.Module):
         conv = functools.partial(_conv, dtype=self.dtype)
         halve = functools.partial(StridedConv, kernel_size=3, kernel_init=_glorot, dtype=self.dtype)
         x = nn.elu(conv(self.channels, name="input")(images))
-        count = levels(self.resolution)
+        _, count = levels(self.resolution)
         for level in range(count):
             width = self.channels * (level + 1)
             for i in (1, 2):
