@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 from etils import epath
 
 from gan_jax.data.collection import SPLITS, Collection, open_collection
@@ -57,6 +58,9 @@ class FileSource(Source):
     @property
     def identity(self) -> str:
         return f"{len(self)} examples, {self._split} of {self._collection.identity}"
+
+    def all_labels(self) -> np.ndarray:
+        return self._labels
 
     def __len__(self) -> int:
         return len(self._names)

@@ -1,37 +1,41 @@
 """Batches in an order that depends on nothing but the seed."""
 
-import functools
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from gan_jax.data.labelled import labelled
+from gan_jax.data.order import Order
 from gan_jax.data.source import Batch, Source
 from gan_jax.errors import ConfigError, UserError
 
 
 class Pipeline:
-    """The endless shuffled stream of a source's examples, readable at any position.
+    """The endless shuffled stream of a source's examples, readable at any position; see `data.order`.
 
-    Example p of the stream belongs to epoch p // n, and each epoch is a permutation of the n examples. Permutation,
-    mirror flips and crops are drawn from (seed, epoch) by numpy's legacy generator, whose streams are frozen across
-    numpy versions. Drawing an epoch of a million examples takes 20 ms; it is what a jump costs at most.
+    With `labelled` all labels but some are hidden (see `data.labelled`). With `labelled_half` examples 0, 2, 4, ... of the
+    stream are those that kept theirs, an endless shuffled stream of them alone; the others are as always.
 
     Args:
         source: where the examples come from.
-        section: the config's `data`, of which this reads `labels`, `num_classes`, `flip` and `random_crop`.
+        section: the config's `data`, of which this reads `labels`, `num_classes`, `flip`, `random_crop`, `labelled`,
+            `labelled_seed` and `labelled_half`.
         seed: chooses the order, the flips and the crops.
         share: (index, count) of the part of every batch that this process reads.
 
     Raises:
-        ConfigError: `labels` does not fit the source, or `random_crop` its images.
+        ConfigError: `labels` or `labelled` do not fit the source, or `random_crop` its images.
     """
 
     def __init__(self, source: Source, section: Mapping, *, seed: int, share: tuple[int, int] = (0, 1)):
         _check(source, section)
         self.source = source
-        self._seed = seed
         self._flip, self._shift = section["flip"], section["random_crop"]
+        self._labelled = labelled(source, section)
+        self._order, self._half = Order(len(source), self._shift, seed), None
+        if section.get("labelled_half"):
+            self._half = Order(int(self._labelled.sum()), self._shift, seed, name=1)
         self._conditional = bool(section["num_classes"]) and not source.label_dim
         self._one_hot = section["labels"] == "vector" and not source.label_dim
         self._share = share
@@ -40,13 +44,6 @@ class Pipeline:
     def damaged(self) -> dict[int, str]:
         """Index -> sentence of the examples found damaged so far."""
         return self.source.damaged
-
-    @functools.cached_property
-    def _epoch(self):
-        return functools.lru_cache(maxsize=2)(self._draw_epoch)
-
-    def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name != "_epoch"}  # a cache has no pickle
 
     def read(self, position: int, shape: tuple[int, int, int]) -> Batch:
         """The examples position .. position + prod(shape) - 1 of the stream.
@@ -73,11 +70,16 @@ class Pipeline:
         """Which part of a batch is this process's.
 
         Raises:
-            ConfigError: the batch does not divide into the parts that processes read.
+            ConfigError: the batch does not divide into the parts that processes read, or those into halves.
         """
         index, count = self._share
         if batch % count:
             raise ConfigError(f"a batch of {batch} images does not divide among {count} processes")
+        if self._half and batch // count % 2:
+            raise ConfigError(
+                f"config.data.labelled_half is True, but each of {count} processes reads {batch // count} images of a batch: "
+                "take an even number"
+            )
         return slice(index * batch // count, (index + 1) * batch // count)
 
     def own(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -100,16 +102,11 @@ class Pipeline:
         Raises:
             UserError: as `read`.
         """
-        epochs, slots = np.divmod(positions, len(self.source))
-        indices, flips, shifts = np.empty_like(slots), np.empty(len(slots), bool), np.empty((len(slots), 2), int)
-        for epoch in np.unique(epochs):
-            order, flipped, shifted = self._epoch(int(epoch))
-            here = epochs == epoch
-            indices[here] = order[slots[here]]
-            flips[here] = flipped[indices[here]]
-            shifts[here] = shifted[indices[here]]
+        indices, flips, shifts = self._drawn(positions)
         batch = self.source.read(indices)
-        if self._conditional and (batch["label"] < 0).any():
+        if self._labelled is not None:
+            batch["label"] = np.where(self._labelled[indices], batch["label"], np.int32(-1))
+        elif self._conditional and (batch["label"] < 0).any():
             raise UserError(
                 f"{self.source.name} holds images without a label (number {indices[np.argmin(batch['label'])]}): label or "
                 "remove them, or set config.data.num_classes to 0 to train without classes"
@@ -122,13 +119,16 @@ class Pipeline:
             batch["label"] = one_hot(batch["label"], self.source.num_classes)
         return batch
 
-    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Order int64 [n] of an epoch; by index whether an example is mirrored in it, bool [n], and its shift [n, 2]."""
-        random, count = np.random.RandomState([self._seed % 2**32, epoch]), len(self.source)
-        order, flips = random.permutation(count), random.randint(2, size=count, dtype=bool)
-        if not self._shift:
-            return order, flips, np.broadcast_to(np.uint8(0), (count, 2))
-        return order, flips, random.randint(2 * self._shift + 1, size=(count, 2), dtype=np.uint8)
+    def _drawn(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Indices, flips and shifts of the examples at positions [n]."""
+        if not self._half:
+            return self._order.at(positions)
+        first = positions % 2 == 0
+        drawn = self._order.at(positions // 2)
+        places, *moves = self._half.at(positions[first] // 2)
+        for all_of_them, half in zip(drawn, (np.flatnonzero(self._labelled)[places], *moves), strict=True):
+            all_of_them[first] = half
+        return drawn
 
 
 def one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:

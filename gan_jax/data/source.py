@@ -21,7 +21,7 @@ MEMORY = 1024
 # Word of `config.data.source` -> (module that has `open_section(argument, section)`, what follows the word; what may
 # follow it is in brackets).
 READERS = {
-    "digits": ("digits", ""),
+    "digits": ("digits", "[:SPLIT]"),
     "polygons": ("polygons", "[:SPLIT]"),
     "noise": ("noise", ""),
     "folder": ("file_source", ":PATH[:SPLIT]"),
@@ -29,6 +29,7 @@ READERS = {
     "tar": ("file_source", ":PATH[:SPLIT]"),
     "prepared": ("prepared", ":DIR[:SPLIT]"),
     "tfds": ("tfds_source", ":NAME[:SPLIT]"),
+    "chosen": ("chosen", ":FILE"),
 }
 
 # Data sets that come with the project -> resolution and channels at which they are at home.
@@ -103,6 +104,14 @@ class Source(abc.ABC):
         examples = list(itertools.chain.from_iterable(read))
         return {leaf: np.stack([example[leaf] for example in examples]) for leaf in ("image", "label")}
 
+    def all_labels(self) -> np.ndarray:
+        """The labels of all examples in order, int32 [n] or float32 [n, label_dim].
+
+        Unless a source knows them otherwise, its images are read for that, some at a time.
+        """
+        parts = np.array_split(np.arange(len(self)), -(-len(self) // 4096))
+        return np.concatenate([self.read(part)["label"] for part in parts])
+
     def _wholes(self, indices: np.ndarray) -> list[Batch]:
         return [self._whole(index) for index in indices]
 
@@ -138,6 +147,9 @@ class ArraySource(Source):
         digest = hashlib.sha256(np.ascontiguousarray(self.images))
         digest.update(np.ascontiguousarray(self.labels))
         return f"{len(self)} examples, {digest.hexdigest()[:16]}"
+
+    def all_labels(self) -> np.ndarray:
+        return self.labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -179,6 +191,9 @@ class CachedSource(Source):
             examples = self._source.read(part)
             images[part], labels[part] = examples["image"], examples["label"]
         return ArraySource(self.name, images, labels, self.class_names)
+
+    def all_labels(self) -> np.ndarray:
+        return self._memory.labels
 
     def __len__(self) -> int:
         return len(self._source)

@@ -46,6 +46,17 @@ def test_digits_have_the_asked_shape_and_ten_named_classes(resolution, channels)
     assert (example["image"] == example["image"][..., :1]).all()
 
 
+def test_digits_to_test_on_are_not_among_those_to_train_on():
+    parts = {split: open_source(section(f"digits:{split}", 8)) for split in ("train", "test")}
+    assert {split: len(source) for split, source in parts.items()} == {"train": 1437, "test": 360}
+    both = [image.tobytes() for source in parts.values() for image in source.images]
+    assert sorted(both) == sorted(image.tobytes() for image in digits(8).images)
+    assert np.bincount(parts["test"].labels, minlength=10).min() > 25
+    assert parts["train"].identity != open_source(section("digits", 8)).identity
+    with pytest.raises(ConfigError, match="'digits:5', but the digits have no split '5': expected train, test"):
+        open_source(section("digits:5"))
+
+
 def test_digits_at_8_pixels_are_the_stored_ones_over_the_full_range():
     images = digits(8).images[..., 0]
     np.testing.assert_array_equal(images, np.round(load_digits().images * 255 / 16))
@@ -61,11 +72,11 @@ def test_enlarged_digits_keep_range_brightness_and_smoothness():
     assert within > 0.5 * between, "the 8-pixel original shows as blocks"
 
 
-@pytest.mark.parametrize("source", ["mnist", "", "digits:5", "folder", "folder:", "tfds:"])
+@pytest.mark.parametrize("source", ["mnist", "", "noise:5", "folder", "folder:", "tfds:"])
 def test_a_source_that_does_not_exist_names_the_field_the_value_and_the_choices(source):
     with pytest.raises(
         ConfigError,
-        match=r"config\.data\.source.*digits, polygons\[:SPLIT\], noise, folder:PATH\[:SPLIT\], .*, tfds:NAME",
+        match=r"config\.data\.source.*digits\[:SPLIT\], polygons\[:SPLIT\], noise, folder:PATH\[:SPLIT\], .*, tfds:NAME",
     ) as error:
         open_source(section(source))
     assert repr(source) in str(error.value)
