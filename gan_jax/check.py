@@ -169,7 +169,7 @@ class Subject:
     def _compile(self, stage: int, active: schedule.Active, mesh, size: int) -> jax.stages.Compiled:
         target = state.abstract(self.recipe, mesh, self.config.mesh.rules)
         batch = abstract_batch(self._batch(schedule.slices(self.recipe, active), size), mesh)
-        return compile_step(self.recipe, stage, mesh, active, target, batch)
+        return compile_step(self.recipe, stage, mesh, active, target, batch, self.config.train.unroll)
 
     def _run(self, current: state.State, steps: range, stage: int = 0) -> tuple[state.State, dict[str, float]]:
         metrics: dict[str, Any] = {}

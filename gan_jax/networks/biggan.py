@@ -222,8 +222,9 @@ class DiscriminatorBlock(nn.Module):
 
     Attributes:
         features, hidden: output channels of the second and of the first convolution.
-        preactivation: ReLU in front of the first convolution.
+        preactivation: ReLU in front of the first convolution; images have none.
         equal_width_shortcut: see `Discriminator`.
+        norm: in front of every ReLU and of the shortcut's convolution.
     """
 
     features: int
@@ -232,19 +233,25 @@ class DiscriminatorBlock(nn.Module):
     preactivation: bool
     equal_width_shortcut: bool
     conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module]
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        h = self.conv(self.hidden, 3, name="conv1")(nn.relu(x) if self.preactivation else x)
-        h = self.conv(self.features, 3, name="conv2")(nn.relu(h))
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        h = nn.relu(self.norm(name="norm1")(x, train=train)) if self.preactivation else x
+        h = self.conv(self.hidden, 3, name="conv1")(h)
+        h = nn.relu(self.norm(name="norm2")(h, train=train))
+        h = self.conv(self.features, 3, name="conv2")(h)
+        equal_width = x.shape[-1] == self.features
+        convolved = (self.equal_width_shortcut and self.downsample) or not equal_width
+        if convolved and self.preactivation:
+            x = self.norm(name="norm_shortcut")(x, train=train)
         if self.downsample:
             h, x = average_pool2(h), average_pool2(x)
-        equal_width = x.shape[-1] == self.features
         if equal_width and not self.equal_width_shortcut:
             return h
-        if self.downsample or not equal_width:
-            x = self.conv(self.features, 1, name="shortcut")(x)
-        return h + x
+        if convolved and not self.preactivation:  # images are pooled first, as published
+            x = self.norm(name="norm_shortcut")(x, train=train)
+        return h + (self.conv(self.features, 1, name="shortcut")(x) if convolved else x)
 
 
 class Discriminator(nn.Module):
@@ -252,9 +259,14 @@ class Discriminator(nn.Module):
 
     Attributes:
         wide: the first convolution of a block is as wide as its output, otherwise as its input (SNGAN).
+        wide_input: it is in the block at the images in any case (sngan_projection; in BigGAN-PyTorch's form of it that is as
+            wide as its input too, which has three channels).
         equal_width_shortcut: with it, a block whose width does not change has the identity as its shortcut, or a
             1x1 convolution if it downsamples (BigGAN-PyTorch); without it no shortcut (compare_gan).
+        norm: see `layers.normalizers`; one that wants no condition. PyTorch-StudioGAN has "batch" where there is no
+            spectral normalisation.
         pool: how the last map becomes features, see `layers.heads.pooled`.
+        output_bias: of the logit and of what else the head says.
         head: fields of `layers.heads.Head`; None for the projection of the labels, if there are any.
 
     The others are those of `Generator`, with `attention` listing resolutions after a block. BigGAN-PyTorch's
@@ -265,9 +277,12 @@ class Discriminator(nn.Module):
     num_classes: int
     channels: int = 96
     wide: bool = True
+    wide_input: bool = False
     attention: tuple[int, ...] = ()
     equal_width_shortcut: bool = True
+    norm: str = "none"
     pool: str = "sum"
+    output_bias: bool = True
     head: Mapping[str, Any] | None = None
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
@@ -279,30 +294,30 @@ class Discriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
         """Judges images [n, r, r, image_channels] in [-1, 1], given labels.
 
-        `train` changes nothing: there is no batch normalisation, and whether `spectral` advances is up to `mutable`.
+        `train` is for the normalisations; whether `spectral` advances is up to `mutable`.
         """
-        del train
         widths, halvings = discriminator_widths(self.resolution)
         check_attention(self.attention, [self.resolution >> min(i + 1, halvings) for i in range(len(widths))])
         kernel_init = initializer(self.weight_init)
         conv = functools.partial(Conv, sn_eps=self.sn_eps, kernel_init=kernel_init, dtype=self.dtype)
+        norm = normalizer(self.norm)
         x = images
         for i, width in enumerate(widths):
             features = width * self.channels
             block = DiscriminatorBlock(
                 features=features,
-                hidden=features if self.wide else x.shape[-1],
+                hidden=features if self.wide or (self.wide_input and i == 0) else x.shape[-1],
                 downsample=i < halvings,
                 preactivation=i > 0,
                 equal_width_shortcut=self.equal_width_shortcut,
                 conv=conv,
+                norm=norm,
                 name=f"block_{i}",
             )
-            x = rematted(block, self.remat, x.shape[1])(x)
+            x = rematted(block, self.remat, x.shape[1])(x, train=train)
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
         head = projection_head(self.num_classes) if self.head is None else self.head
-        output = Head(
-            **{"sn_eps": self.sn_eps, "kernel_init": kernel_init, "bias_init": None, **dict(head)}, name="output"
-        )
+        layers = {"sn_eps": self.sn_eps, "kernel_init": kernel_init, "bias_init": None, "use_bias": self.output_bias}
+        output = Head(**{**layers, **dict(head)}, name="output")
         return output(pooled(x, self.pool), labels)

@@ -6,7 +6,8 @@ is `bn_eps`, `output_bn_eps` and `sn_eps`. Labels are as in `networks.biggan`.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -155,6 +156,7 @@ class Discriminator(nn.Module):
     num_classes: int
     channels: int = 128
     attention: tuple[int, ...] = ()
+    head: Mapping[str, Any] | None = None
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
     image_channels: int = 3
@@ -180,11 +182,6 @@ class Discriminator(nn.Module):
             x = rematted(same, self.remat, x.shape[1])(x)
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
-        head = Head(
-            **projection_head(self.num_classes),
-            sn_eps=self.sn_eps,
-            kernel_init=kernel_init,
-            bias_init=None,
-            name="output",
-        )
-        return head(pooled(x, "sum"), labels)
+        head = projection_head(self.num_classes) if self.head is None else self.head
+        layers = {"sn_eps": self.sn_eps, "kernel_init": kernel_init, "bias_init": None}
+        return Head(**{**layers, **dict(head)}, name="output")(pooled(x, "sum"), labels)

@@ -1,8 +1,9 @@
 """LS-GAN (Qi 2017, arXiv 1701.06264): a loss of images, lower for real ones by their distance to generated ones.
 
-The discriminator's logit is that loss L. It minimises the mean of L(x) and `phases.margin_weight` times the mean of
-max(distance(x, G(z)) + L(x) - L(G(z)), 0), over pairs of the batch; the generator minimises the mean of L(G(z)). The
-distance is `phases.distance` times the mean absolute difference of pixels. Not to be taken for LSGAN: least squares.
+The discriminator's logit is that loss L. It minimises `phases.real_weight` times the mean of L(x) and
+`phases.margin_weight` times the mean of max(distance(x, G(z)) + L(x) - L(G(z)), 0), over pairs of the batch; the
+generator minimises the mean of L(G(z)). The distance is `phases.distance` times the mean absolute difference of pixels.
+Not to be taken for LSGAN: least squares.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from gan_jax.game.pair import pair
 class Rules(rules.Rules):
     """Those of the game; `loss` is not used."""
 
+    real_weight: float = 1.0
     margin_weight: float = 1.0
     distance: float = 1.0
 
@@ -30,7 +32,7 @@ def build(config) -> Recipe:
 
 def _extras(rules: Rules) -> Extras:
     return Extras(
-        discriminator=[("real_loss", 1.0, _real_loss), ("margin", rules.margin_weight, _margin)],
+        discriminator=[("real_loss", rules.real_weight, _real_loss), ("margin", rules.margin_weight, _margin)],
         generator=[("generated_loss", 1.0, _generated_loss)],
         adversarial=False,
     )

@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from gan_jax.errors import ConfigError
 from gan_jax.networks.biggan import Discriminator, Generator
 from tests import reference
+from tests.networks import plain
 from tests.networks.counting import count_parameters
 from tests.reference import Peer
 
@@ -176,3 +178,30 @@ def test_impossible_discriminators_are_refused():
     for module in (Discriminator(100, 10), Discriminator(32, 10, attention=(4,))):
         with pytest.raises(ConfigError):
             module.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), jnp.zeros(1, jnp.int32))
+
+
+def convolved(x, layer):
+    side, _, channels, _ = layer["kernel"].shape
+    return plain.conv(x, layer, gain=np.sqrt(side**2 * channels))  # not scaled
+
+
+def standard(x):
+    return (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5)
+
+
+def test_blocks_with_batch_normalisation_are_pytorch_studiogan_s():
+    """The block at the images pools before it normalises and convolves its shortcut; the next one pools last."""
+    images = np.random.RandomState(0).uniform(-1, 1, (3, 16, 16, 3)).astype(np.float32)
+    discriminator = Discriminator(16, 0, 2, sn_eps=None, norm="batch")
+    variables = discriminator.init(jax.random.key(0), images, jnp.zeros(3, jnp.int32))
+    params, relu = variables["params"], lambda x: np.maximum(x, 0)
+    first, second, third = (params[f"block_{i}"] for i in range(3))
+
+    h = plain.halved(convolved(relu(standard(convolved(images, first["conv1"]))), first["conv2"]))
+    x = h + convolved(standard(plain.halved(images)), first["shortcut"])
+    h = convolved(relu(standard(convolved(relu(standard(x)), second["conv1"]))), second["conv2"])
+    x = plain.halved(h + convolved(standard(x), second["shortcut"]))
+    x = x + convolved(relu(standard(convolved(relu(standard(x)), third["conv1"]))), third["conv2"])
+
+    verdict, _ = discriminator.apply(variables, images, jnp.zeros(3, jnp.int32), train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(verdict.features, relu(x).sum((1, 2)), rtol=1e-3, atol=1e-3)
