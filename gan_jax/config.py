@@ -188,7 +188,8 @@ def finish(config: ConfigDict, overrides: list[str] = ()) -> ConfigDict:
     missing, unknown = set(SECTIONS) - set(config), set(config) - set(SECTIONS)
     if missing or unknown:
         raise ConfigError(f"the config lacks sections {sorted(missing)} and has unknown ones {sorted(unknown)}")
-    _separate_players(config.players)
+    _separate(config.players, freeze=())  # see engine.freezing
+    _separate(config.model)
     for override in overrides:
         key, _, text = override.partition("=")
         _set(config, key, text)
@@ -287,14 +288,14 @@ def _find(name: str, what: str) -> Path:
     raise ConfigError(f"--{what}: there is no file {name}{hint}")
 
 
-def _separate_players(players: ConfigDict) -> None:
-    """Gives every player a section of its own, with `freeze`, see `engine.freezing`.
+def _separate(section: ConfigDict, **defaults: Any) -> None:
+    """Gives every part of a section a section of its own, with these defaults.
 
-    Two names may stand for one section in a file, but an override is for one of them.
+    Two names may stand for one in a file, but an override is for one of them.
     """
-    for name, section in players.items():
-        if isinstance(section, ConfigDict):
-            players[name] = ConfigDict({"freeze": (), **section.to_dict(preserve_field_references=True)})
+    for name, part in section.items():
+        if isinstance(part, ConfigDict):
+            section[name] = ConfigDict({**defaults, **part.to_dict(preserve_field_references=True)})
 
 
 def _set(config: ConfigDict, key: str, text: str) -> None:

@@ -82,6 +82,13 @@ def test_an_override_is_for_one_player_though_a_file_gives_two_the_same_section(
     assert [config.players[name].learning_rate for name in ("generator", "discriminator")] == [0.5, 1.0]
 
 
+def test_networks_of_one_dict_are_changed_one_by_one():
+    config = configs.load("configs/dcgan_digits.py", ["model.D.norm=none"])
+    assert (config.model.G.norm, config.model.D.norm) == ("batch", "none")
+    config = configs.load("configs/ali_digits.py", ["model.E.channels=8"])
+    assert (config.model.E.channels, config.model.D.channels) == (8, 32)
+
+
 def test_every_player_can_freeze_parameters():
     config = configs.load(DIGITS, ["players.discriminator.freeze=('D/block_0/.*',)"])
     assert (config.players.generator.freeze, config.players.discriminator.freeze) == ((), ("D/block_0/.*",))
