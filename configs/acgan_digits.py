@@ -23,9 +23,9 @@ def get_config(size: str = ""):
         "G": {**network, "dim_z": 64, "embedding": 32},
         "D": {**network, "embedding": 0},
     }
-    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
+    config.players = {"generator": adam(1e-3, 0.5, 0.999), "discriminator": adam(2e-4, 0.5, 0.999)}
     conditioning = {"name": "auxiliary", "weight": 1.0, "weight_fake": 1.0, "weight_generator": 1.0}
     config.phases = section(Rules(conditioning=conditioning))
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=2000, quick=quick)
+    on_digits(config, steps=4000, quick=quick)
     return config

@@ -18,8 +18,8 @@ def get_config(size: str = ""):
     config.recipe = "lsgan"
     network = {"channels": 4 if quick else 32, "embedding": 0, "norm": "batch"}
     config.model = {"family": "dcgan", "latents": "uniform", "G": {**network, "dim_z": 64}, "D": network}
-    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
+    config.players = {"generator": adam(1e-3, 0.5, 0.999), "discriminator": adam(2e-4, 0.5, 0.999)}
     config.phases = section(Rules(loss="least_squares"))
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=2000, quick=quick, classes=False)
+    on_digits(config, steps=4000, quick=quick, classes=False)
     return config
