@@ -34,8 +34,9 @@ def game(
         shapes: the collections of both networks.
 
     Raises:
-        ConfigError: a penalty on the gradients of single images where batch normalisation mixes them; a batch of one image
-            where statistics are taken over it; weight clipping beside a penalty; a conditioning that the recipe does not
+        ConfigError: a penalty on the gradients of single images where batch normalisation or minibatch discrimination mixes
+            them, or the latter without a head that has it; a batch of one image where statistics are taken over it; weight
+            clipping beside a penalty; a conditioning that the recipe does not
             have, or that wants class numbers where labels are vectors; a loss of energies for logits, or of logits for
             energies.
     """
@@ -45,6 +46,17 @@ def game(
             f"config.phases.{penalties[0]} penalises the gradient of each image by itself, but the discriminator has batch "
             'normalisation, which mixes the images: set config.model.D.norm to "layer" or "none"'
         )
+    if minibatch := rules.minibatch_discrimination:
+        if not any("minibatch" in layer for layer in shapes["D"]["params"].values()):
+            raise ConfigError(
+                f"config.phases.minibatch_discrimination is {minibatch}, but the discriminator has no head for it: set it to "
+                "0, or take another family"
+            )
+        if penalties:
+            raise ConfigError(
+                f"config.phases.minibatch_discrimination is {minibatch}, which mixes the images, but config.phases."
+                f"{penalties[0]} penalises the gradient of each by itself: set one of them to 0"
+            )
     if penalties and rules.clip:
         raise ConfigError(
             f"config.phases.clip is {rules.clip} beside config.phases.{penalties[0]}, two ways to the same end: set one to 0"

@@ -1,7 +1,7 @@
 """The recipe of a game of two: one generator, one discriminator, and the rules of the config's section `phases`.
 
 The generator is called as `(z, labels, train=...)`, the discriminator as `(images, labels, train=...)` and answers with a
-`Verdict`. Networks that keep batch statistics see real and generated images apart, as published; others see both in one
+`Verdict`. Networks that look at the batch see real and generated images apart, as published; others see both in one
 call, in turns, so that their gradients are sent between devices once. Statistics of both networks advance in the
 updates of either player. What networks draw themselves (dropout, noise) has the collection of keys "noise".
 """
@@ -138,7 +138,7 @@ class _Game:
         self._loss = adversarial(rules.loss, rules.label_smoothing)
         self._augment = augmentation.build(rules.augment, config.train.batch_size)
         self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size)
-        self._judges_apart = "batch_stats" in shapes["D"]
+        self._judges_apart = "batch_stats" in shapes["D"] or rules.minibatch_discrimination > 0
         self._virtual = {name for name in shapes if "virtual" in shapes[name]}
         self._memories = {
             "D": memory.of_discriminator(rules, self._augment, self._pseudo, shapes["D"]["params"]),

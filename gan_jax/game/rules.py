@@ -33,6 +33,8 @@ class Rules:
         generator_batches: the generator learns from so many times the batch.
         generator_first: the generator's step comes before the discriminator's.
         clip: bound of all the discriminator's weights after every step (WGAN), 0 for none.
+        minibatch_discrimination: features that tell the discriminator how near an image is to the others of its batch, see
+            `layers.minibatch_discrimination` (arXiv 1606.03498; 100 there), 0 for none.
         conditioning: how the discriminator judges classes, see `game.conditioning`.
         augment: of all images on their way to the discriminator, see `augment.augmentation`.
         pseudo: target of adaptive pseudo augmentation (arXiv 2111.06849; 0.6 there), 0 for none.
@@ -62,6 +64,7 @@ class Rules:
     generator_batches: int = 1
     generator_first: bool = False
     clip: float = 0.0
+    minibatch_discrimination: int = 0
     conditioning: dict[str, Any] = dataclasses.field(default_factory=none)
     augment: dict[str, Any] = dataclasses.field(default_factory=none)
     pseudo: float = 0.0

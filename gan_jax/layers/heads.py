@@ -10,6 +10,7 @@ from jax.nn.initializers import Initializer
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.linear import Dense, Embed
+from gan_jax.layers.minibatch_discrimination import MinibatchDiscrimination
 
 
 class Verdict(NamedTuple):
@@ -31,12 +32,15 @@ class Head(nn.Module):
 
     Attributes:
         questions: linear outputs beside the logit, `{name: size}`.
+        summed: the logit is log sum exp of the answer "classes" (arXiv 1606.03498, section 5), not an output of its own.
+        ahead: the logit is how far the best entry of the answer "classes" is ahead of its last, "generated" (MHGAN).
+        minibatch: so many features are added that compare an image with the others, see `minibatch_discrimination`.
         num_classes: rows of the tables below.
         projection: add <embedding(label), features> to the logit (arXiv 1802.05637).
         predict: an image without a label (-1, or a vector of zeros) is taken for what the answer "classes" says.
         proxy: size of a vector for each class, which becomes the answer "proxy" to the label; 0 for none.
         sn_eps, kernel_init: of all layers.
-        use_bias, bias_init: of the linear ones; None for U(+-1/sqrt(fan_in)).
+        use_bias, bias_init, weight_norm: of the linear ones; None for U(+-1/sqrt(fan_in)).
     """
 
     questions: Mapping[str, int] = ()
@@ -48,18 +52,30 @@ class Head(nn.Module):
     kernel_init: Initializer = nn.initializers.normal(0.02)
     use_bias: bool = True
     bias_init: Initializer | None = nn.initializers.zeros
+    weight_norm: bool = False
+    summed: bool = False
+    ahead: bool = False
+    minibatch: int = 0
 
     @nn.compact
     def __call__(self, features: jax.Array, labels: jax.Array) -> Verdict:
         def linear(size, name):
-            return Dense(size, self.sn_eps, self.use_bias, self.kernel_init, self.bias_init, name=name)(features)
+            init = {"kernel_init": self.kernel_init, "bias_init": self.bias_init}
+            return Dense(size, self.sn_eps, self.use_bias, **init, weight_norm=self.weight_norm, name=name)(features)
 
         def table(size, name):
             return Embed(self.num_classes, size, self.sn_eps, self.kernel_init, name=name)(labels)
 
         features = features.astype(jnp.float32)
-        logits = linear(1, "linear")[:, 0]
+        if self.minibatch:
+            features = MinibatchDiscrimination(self.minibatch, name="minibatch")(features)
         answers = {name: linear(size, name) for name, size in dict(self.questions).items()}
+        if self.summed:
+            logits = jax.nn.logsumexp(answers["classes"], axis=-1)
+        elif self.ahead:
+            logits = answers["classes"][:, :-1].max(-1) - answers["classes"][:, -1]
+        else:
+            logits = linear(1, "linear")[:, 0]
         if self.predict:
             labels = completed(labels, answers["classes"])
         if self.projection:

@@ -1,7 +1,8 @@
-"""Convolution, dense layer and embedding, plain or spectrally normalised.
+"""Convolution, dense layer and embedding, plain or with normalised weights.
 
 Parameters are float32, kernels HWIO or (in, out). With `sn_eps` a weight is divided by its largest singular value
-(see `spectral_norm`); with None it is used as it is. The division happens in float32, before the cast to `dtype`.
+(see `spectral_norm`); with None it is used as it is; with `weight_norm` (see `kernels`) by the length of what makes each
+output. The division happens in float32, before the cast to `dtype`.
 
 A weight without entries (a width of 0) raises ConfigError.
 """
@@ -13,6 +14,7 @@ from jax.nn.initializers import Initializer
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.initializers import fan_in_uniform
+from gan_jax.layers.kernels import normalized
 from gan_jax.layers.remat import convolved
 from gan_jax.layers.spectral_norm import spectral_norm
 
@@ -28,6 +30,7 @@ class Conv(nn.Module):
         kernel_init: initialiser of the kernel [k, k, c, features].
         bias_init: initialiser of the bias, None for U(+-1/sqrt(fan_in)).
         dtype: of the operands and the output.
+        weight_norm: weight normalisation.
     """
 
     features: int
@@ -37,13 +40,12 @@ class Conv(nn.Module):
     kernel_init: Initializer = nn.initializers.orthogonal()
     bias_init: Initializer | None = None
     dtype: jnp.dtype = jnp.float32
+    weight_norm: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = _weight(self, "kernel", self.kernel_init, shape)
-        if self.sn_eps is not None:
-            kernel = kernel / spectral_norm(self, kernel.reshape(-1, self.features), self.sn_eps)
+        kernel = normalized(self, _weight(self, "kernel", self.kernel_init, shape))
         y = jax.lax.conv_general_dilated(
             x.astype(self.dtype),
             kernel.astype(self.dtype),
@@ -66,13 +68,12 @@ class Dense(nn.Module):
     kernel_init: Initializer = nn.initializers.orthogonal()
     bias_init: Initializer | None = None
     dtype: jnp.dtype = jnp.float32
+    weight_norm: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (x.shape[-1], self.features)
-        kernel = _weight(self, "kernel", self.kernel_init, shape)
-        if self.sn_eps is not None:
-            kernel = kernel / spectral_norm(self, kernel, self.sn_eps)
+        kernel = normalized(self, _weight(self, "kernel", self.kernel_init, shape))
         y = jnp.matmul(x.astype(self.dtype), kernel.astype(self.dtype), precision=jax.lax.Precision.HIGHEST)
         return _add_bias(self, y, shape)
 

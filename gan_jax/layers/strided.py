@@ -1,4 +1,4 @@
-"""Convolutions that change the size, plain or spectrally normalised, as fast in derivatives of every order.
+"""Convolutions that change the size, plain or with normalised kernels, as fast in derivatives of every order.
 
 Parameters are float32, kernels HWIO. Zeros are padded as TensorFlow's "SAME" does, which for even sizes and kernels of 4
 is PyTorch's padding of 1: the smaller side is the larger one divided by the stride, rounded up.
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
 from gan_jax.layers.convolution import Window, correlate, transposed
-from gan_jax.layers.spectral_norm import spectral_norm
+from gan_jax.layers.kernels import normalized
 
 
 class _Strided(nn.Module):
@@ -24,6 +24,7 @@ class _Strided(nn.Module):
         use_bias: add a bias, which starts at zero.
         kernel_init: initialiser of the kernel [k, k, c, features].
         dtype: of the operands and the output.
+        weight_norm: weight normalisation, see `kernels`.
     """
 
     features: int
@@ -33,13 +34,11 @@ class _Strided(nn.Module):
     use_bias: bool = True
     kernel_init: Initializer = nn.initializers.normal(0.02)
     dtype: jnp.dtype = jnp.float32
+    weight_norm: bool = False
 
     def _kernel(self, channels: int) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, channels, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
-        if self.sn_eps is not None:
-            kernel = kernel / spectral_norm(self, kernel.reshape(-1, self.features), self.sn_eps)
-        return kernel.astype(self.dtype)
+        return normalized(self, self.param("kernel", self.kernel_init, shape)).astype(self.dtype)
 
     def _with_bias(self, y: jax.Array) -> jax.Array:
         if not self.use_bias:
@@ -53,11 +52,17 @@ class _Strided(nn.Module):
 
 
 class StridedConv(_Strided):
-    """Convolution that divides the size: [n, h, w, c] -> [n, h / stride, w / stride, features]."""
+    """Convolution that divides the size: [n, h, w, c] -> [n, h / stride, w / stride, features].
+
+    Attributes:
+        padded: whether zeros are padded; without, [n, (h - k) / stride + 1, ...], rounded down.
+    """
+
+    padded: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        margins = [self._margins(size) for size in x.shape[1:3]]
+        margins = [self._margins(size) if self.padded else (0, 0) for size in x.shape[1:3]]
         padding = margins[0][0]
         if {padding} != {zeros for pair in margins for zeros in pair}:
             x, padding = jnp.pad(x, ((0, 0), *margins, (0, 0))), 0

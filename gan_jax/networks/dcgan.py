@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.heads import Head, Verdict
+from gan_jax.layers.kernels import kernel_fields
 from gan_jax.layers.linear import Dense, Embed
 from gan_jax.layers.normalizers import normalizer
 from gan_jax.layers.strided import ConvTranspose, StridedConv
@@ -47,6 +48,7 @@ class Generator(nn.Module):
         embedding: size of an embedding of the label that is joined to z, 0 for none.
         norm: of all layers but the last, see `layers.normalizers`; "categorical" is given the label, others z with the
             embedding.
+        kernels: how the weights of all layers are normalised, see `layers.kernels`.
         bn_momentum, bn_unbiased: of batch normalisation; 1 and False for standing statistics.
         image_channels: channels of the images.
         dtype: of the convolutions.
@@ -58,6 +60,7 @@ class Generator(nn.Module):
     channels: int = 64
     embedding: int = 0
     norm: str = "batch"
+    kernels: str = "none"
     bn_momentum: float = 0.1
     bn_unbiased: bool = True
     image_channels: int = 3
@@ -70,9 +73,10 @@ class Generator(nn.Module):
         if self.embedding:
             z = jnp.concatenate([z, Embed(self.num_classes, self.embedding, name="embedding")(labels)], -1)
         norm = self._norm(labels if self.norm == "categorical" else z, train)
-        stem = Dense(side * side * deepest, use_bias=False, kernel_init=_normal, dtype=self.dtype, name="stem")
+        given = {"use_bias": False, "dtype": self.dtype, **kernel_fields(self.kernels)}
+        stem = Dense(side * side * deepest, kernel_init=_normal, **given, name="stem")
         x = nn.relu(norm("norm_stem", stem(z).reshape(-1, side, side, deepest)))
-        up = functools.partial(ConvTranspose, use_bias=False, dtype=self.dtype)
+        up = functools.partial(ConvTranspose, **given)
         for i, features in enumerate(shallower):
             x = nn.relu(norm(f"norm_{i}", up(features, name=f"up_{i}")(x)))
         return jnp.tanh(up(self.image_channels, name="output")(x).astype(jnp.float32))
@@ -92,7 +96,6 @@ class Discriminator(nn.Module):
         channels: width at half the side of the images ("ndf").
         embedding: size of an embedding of the label that is joined to every pixel behind the first convolution, 0 for none.
         norm: of all layers but the first and the last; one that wants no condition.
-        sn_eps: epsilon of spectral normalisation, None for none.
         head: fields of `layers.heads.Head`.
 
     The others are those of `Generator`.
@@ -103,25 +106,25 @@ class Discriminator(nn.Module):
     channels: int = 64
     embedding: int = 0
     norm: str = "batch"
-    sn_eps: float | None = None
+    kernels: str = "none"
     head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
-        down = functools.partial(StridedConv, use_bias=False, sn_eps=self.sn_eps, dtype=self.dtype)
+        normalised = kernel_fields(self.kernels)
+        down = functools.partial(StridedConv, use_bias=False, dtype=self.dtype, **normalised)
         norm = normalizer(self.norm)
         first, *deeper = widths(self.resolution, self.channels)
         x = nn.leaky_relu(down(first, name="down_0")(images), 0.2)
         if self.embedding:
-            embedding = Embed(self.num_classes, self.embedding, self.sn_eps, name="embedding")(labels)
+            embedding = Embed(self.num_classes, self.embedding, normalised.get("sn_eps"), name="embedding")(labels)
             spread = jnp.broadcast_to(embedding[:, None, None], (*x.shape[:3], self.embedding))
             x = jnp.concatenate([x, spread.astype(x.dtype)], -1)
         for i, features in enumerate(deeper, start=1):
             x = down(features, name=f"down_{i}")(x)
             x = nn.leaky_relu(norm(name=f"norm_{i}")(x, train=train), 0.2)
         features = x.reshape(len(x), -1)
-        head = Head(
-            **{"use_bias": False, "sn_eps": self.sn_eps, "kernel_init": _normal, **dict(self.head)}, name="head"
+        return Head(**{"use_bias": False, "kernel_init": _normal, **normalised, **dict(self.head)}, name="head")(
+            features, labels
         )
-        return head(features, labels)

@@ -45,7 +45,7 @@ class Discriminator(nn.Module):
         if any(dict(self.head).values()):
             raise ConfigError(
                 "EBGAN's discriminator says nothing but energies, and is asked for more: set config.phases.conditioning to "
-                '"none", and the weights of rotation to 0'
+                '"none", and rotation and minibatch_discrimination to 0'
             )
         down, up = (functools.partial(layer, dtype=self.dtype) for layer in (StridedConv, ConvTranspose))
         norm = normalizer(self.norm)

@@ -34,6 +34,12 @@ BAD = [  # a config on digits, overrides, what is said
         "phases.gradient_penalty=10.0",
         "gradient_penalty penalises .* batch normalisation, which mixes the images",
     ),
+    (
+        "dcgan",
+        "phases.minibatch_discrimination=5 phases.r1=1.0 model.D.norm=none",
+        "minibatch_discrimination is 5, which mixes the images, but config.phases.r1 penalises",
+    ),
+    ("infogan", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
     ("dcgan", "phases.lecam_decay=2.0", "lecam_decay is 2.0: expected 0 to 1"),
     (
         "ebgan",

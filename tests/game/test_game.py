@@ -99,6 +99,16 @@ def test_a_discriminator_with_batch_statistics_sees_real_and_generated_images_ap
     np.testing.assert_allclose(out.metrics["real_logit"], verdict.logits.mean(), rtol=1e-4)
 
 
+def test_with_minibatch_discrimination_real_images_are_compared_with_real_ones():
+    recipe = recipe_of(minibatch_discrimination=3)
+    current = born(recipe)
+    _, out = play(recipe, "discriminator", current)
+    real = jnp.asarray(batch()["image"] / np.float32(127.5) - 1)
+    verdict = recipe.networks["D"].module.apply({"params": current.params["D"]}, real, batch()["label"])
+    np.testing.assert_allclose(out.metrics["real_logit"], verdict.logits.mean(), rtol=1e-4)
+    assert current.params["D"]["head"]["minibatch"]["theta"].shape[1] == 3
+
+
 def test_memories_go_on():
     recipe = recipe_of(lecam=1.0, lecam_decay=0.75, lecam_start=2, historical_averaging=1.0)
     current = born(recipe)

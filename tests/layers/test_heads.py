@@ -47,3 +47,28 @@ def test_all_layers_can_be_spectrally_normalised():
     head = Head({"classes": 3}, 3, True, sn_eps=1e-6)
     variables = head.init(jax.random.key(0), jnp.asarray(FEATURES), LABELS)
     assert set(variables["spectral"]) == set(params) == {"linear", "classes", "projection"}
+
+
+def test_the_logit_may_be_the_sum_over_classes():
+    verdict, params = answered(questions={"classes": 3}, summed=True)
+    np.testing.assert_allclose(verdict.logits, np.log(np.exp(verdict.answers["classes"]).sum(1)), rtol=1e-5)
+    assert set(params) == {"classes"}
+
+
+def test_the_logit_may_be_how_far_a_class_is_ahead_of_generated():
+    verdict, params = answered(questions={"classes": 3}, ahead=True)
+    assert set(params) == {"classes"}
+    classes = np.asarray(verdict.answers["classes"])
+    np.testing.assert_allclose(verdict.logits, classes[:, :2].max(-1) - classes[:, 2], rtol=1e-6)
+
+
+def test_features_may_compare_images_with_each_other():
+    verdict, params = answered(minibatch=7)
+    assert verdict.features.shape == (4, 5 + 7)
+    np.testing.assert_array_equal(verdict.features[:, :5], FEATURES)
+    np.testing.assert_allclose(verdict.logits, verdict.features @ params["linear"]["kernel"][:, 0], rtol=1e-5)
+
+
+def test_linear_layers_can_be_weight_normalised():
+    _, params = answered(questions={"classes": 3}, weight_norm=True)
+    assert set(params["linear"]) == set(params["classes"]) == {"kernel", "bias", "scale"}
