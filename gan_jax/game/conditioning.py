@@ -145,7 +145,7 @@ def _multi_hinge(num_classes: int, weight: float) -> Conditioning:
         return conditional.multi_hinge(verdict.answers["classes"], labels)
 
     return Conditioning(
-        {"questions": {"classes": num_classes + 1}},
+        {"questions": {"classes": num_classes + 1}, "ahead": True},
         real=as_class,
         fake=lambda verdict, labels: as_class(verdict, jnp.full_like(labels, num_classes)),
         generated=lambda verdict, labels: weight * as_class(verdict, labels),
