@@ -2,8 +2,8 @@
 
 It takes the words of `train`, `evaluate` and several seeds at once, counts its starts in WORKDIR/starts, goes through
 "steps" that it notes in WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the
-variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=slow", "RUN=unscored", "RUN=alone", with
-commas between.
+variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=stumble", "RUN=slow", "RUN=unscored",
+"RUN=alone", with commas between.
 """
 
 import json
@@ -58,6 +58,8 @@ def train(folder: Path, options: dict[str, str], manner: str) -> None:
         if manner == "refuse":
             print("gan-jax: config.x is 3: expected 2", file=sys.stderr)
             sys.exit(2)
+        if manner == "stumble":
+            raise AssertionError("a bug")
         if manner == "die":
             os.kill(os.getpid(), signal.SIGKILL)
     (folder / "metrics.jsonl").write_text(json.dumps({"step": STEPS, "images": 80, "time": 1.0}) + "\n")

@@ -203,9 +203,10 @@ def test_a_config_that_cannot_be_used_ends_the_study(stand_in, spec, tmp_path):
         study(spec, tmp_path / "study")
 
 
-def test_a_run_that_was_killed_says_nothing_and_is_run_again(stand_in, spec, tmp_path):
-    stand_in(B_000_0="die")
-    with pytest.raises(UserError, match="B-000-0 was ended by signal 9, which says nothing about its method"):
+@pytest.mark.parametrize(("manner", "how"), [("die", "signal 9"), ("stumble", "exit code 1")])
+def test_a_run_that_was_killed_or_met_a_bug_says_nothing_and_is_run_again(stand_in, spec, tmp_path, manner, how):
+    stand_in(B_000_0=manner)
+    with pytest.raises(UserError, match=f"B-000-0 was ended by {how}, which says nothing about its method"):
         study(spec, tmp_path / "study")
     assert records(tmp_path / "study").keys() == {"A-000-0"}
     stand_in()
@@ -287,6 +288,15 @@ def test_the_command_prints_findings(stand_in, spec, tmp_path, capsys):
     stand_in()
     assert main.main(["study", f"--study={spec}", f"--workdir={tmp_path / 'study'}", "--processes=2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"]["ended"] == 12
+
+
+@pytest.mark.parametrize("argument", ["", ":short", ":quick"])
+def test_the_shipped_study_draws_what_its_configs_have(argument, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shipped = definition.load(f"configs/studies/polygons.py{argument}")
+    runs = list(definition.searches(shipped))
+    assert len(runs) == 7 * shipped.samples
+    assert len(shipped.methods) == 7
 
 
 def real() -> str:

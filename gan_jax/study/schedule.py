@@ -36,6 +36,14 @@ class _Job:
     runs: Sequence[Run]
     process: subprocess.Popen
     logs: Sequence[IO[str]]
+    begin: int  # of what this process says in the first of them
+
+    def said(self) -> str:
+        """The sentence with which it ended; "" where it did not end with one."""
+        with open(self.logs[0].name, errors="replace") as file:
+            file.seek(self.begin)
+            lines = [line for line in file.read().splitlines() if line.startswith("gan-jax: ")]
+        return lines[-1].removeprefix("gan-jax: ")[:400] if lines else ""
 
     def close(self) -> None:
         for log in self.logs:
@@ -124,6 +132,7 @@ class Schedule:
 
     def _start(self, slot: int, locked: Mapping[Run, IO[str]], command: str) -> None:
         several, log, devices = len(self._slots) > 1, next(iter(locked.values())), self._devices
+        begin = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", *self._words(list(locked), command)],
             env=processes.environment(range(slot * devices, (slot + 1) * devices)) if several or devices > 1 else None,
@@ -136,7 +145,7 @@ class Schedule:
         if several and hasattr(os, "sched_setaffinity"):
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(process.pid, _share(slot, len(self._slots)))  # before it has a thread
-        self._slots[slot] = _Job(command, list(locked), process, list(locked.values()))
+        self._slots[slot] = _Job(command, list(locked), process, list(locked.values()), begin)
 
     def _words(self, runs: Sequence[Run], command: str) -> list[str]:
         if command == "together":
@@ -159,13 +168,13 @@ class Schedule:
         job.close()
         if code == STOPPED:
             return False
-        run = job.runs[0]
+        run, said = job.runs[0], job.said()
         if code == ConfigError.exit_code:
-            raise ConfigError(f"{run.name}: {self._last_words(run)}")
-        if code not in (0, UserError.exit_code):
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise ConfigError(f"{run.name}: {said}")
+        if code and not (code == UserError.exit_code and said):
             raise UserError(
-                f"{run.name} was ended by {how}, which says nothing about its method: run the same command again"
+                f"{run.name} was ended by {f'signal {-code}' if code < 0 else f'exit code {code}'}, which says nothing about "
+                f"its method: see {job.logs[0].name}, and run the same command again"
             )
         if job.command == "together":
             self._next |= dict.fromkeys(job.runs, "train" if code else "evaluate")
@@ -177,9 +186,8 @@ class Schedule:
             self._next[run] = "evaluate"
             waiting.insert(0, run)
             return True
-        self._record(
-            run, record or Record(f"failed: {self._last_words(run)}", {}, seconds(self._folder(run)), run.overrides)
-        )
+        failed = said or "it was not evaluated"
+        self._record(run, record or Record(f"failed: {failed}", {}, seconds(self._folder(run)), run.overrides))
         return True
 
     def _record(self, run: Run, record: Record) -> None:
@@ -198,12 +206,6 @@ class Schedule:
             for job in jobs:
                 job.process.wait()
                 job.close()
-
-    def _last_words(self, run: Run) -> str:
-        text = (self._records.workdir / "logs" / f"{run.name}.txt").read_text(errors="replace")
-        lines = text.strip().splitlines() or ["it said nothing"]
-        said = [line.removeprefix("gan-jax: ") for line in lines if line.startswith("gan-jax: ")] or lines
-        return said[-1][:400]
 
     def _folder(self, run: Run) -> Path:
         return self._records.workdir / "runs" / run.name
