@@ -22,7 +22,6 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     """The parser of all commands; `functions` has one for each, which the options that it parses hold as `command`."""
     parser = argparse.ArgumentParser(
         prog="gan-jax",
-        description="Train generative adversarial networks in JAX.",
         epilog="gan-jax COMMAND --help tells more; fields of the config: --config.FIELD=VALUE.",
         formatter_class=_Formatter,
         add_help=False,
@@ -30,7 +29,9 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     parser.add_argument(
         "-h", "--help", action="help", help=argparse.SUPPRESS
     )  # its lines would push others off a screen
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands to train generative adversarial networks in JAX", metavar="COMMAND", required=True
+    )
 
     def command(name: str, text: str, *, workdir: bool = False, config: bool = False, figures: bool = False):
         sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
@@ -132,6 +133,11 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("--data", required=True, metavar="WORDS", help=words)
     sub.add_argument("--out", type=_place, default="contact_sheet.png", metavar="FILE.png", help="some of each class")
     sub.add_argument("--tfds-dir", metavar="DIR", help="where tfds sets are; tfds' own folder if not given")
+
+    sub = command("select", "Choose the images where a data set is densest.", config=True, figures=True)
+    sub.add_argument("--features", required=True, metavar="NAME", help="of this extractor, such as inception or digits")
+    sub.add_argument("--keep", type=float, required=True, metavar="S", help="share of each class, such as 0.5")
+    sub.add_argument("--out", type=_place, required=True, metavar="FILE.json", help="to train on as chosen:FILE.json")
 
     sub = command("evaluate", "Score a workdir, trained or in training.", workdir=True, figures=True)
     sub.add_argument("--metrics", type=_words, metavar="fid,kid,...", help="which; those of the config if not given")

@@ -164,6 +164,14 @@ def _inspect(options) -> int:
     return 0
 
 
+def _select(options) -> int:
+    from gan_jax.select import select
+
+    record, text = select(_load(options), options.features, options.keep, options.out)
+    print(json.dumps(record) if options.json else text)
+    return 0
+
+
 def _evaluate(options) -> int:
     from gan_jax import config
     from gan_jax.evaluate import evaluate
@@ -302,6 +310,7 @@ COMMANDS = {
     "project": _project,
     "prepare": _prepare,
     "inspect": _inspect,
+    "select": _select,
     "evaluate": _evaluate,
     "compare": _compare,
     "study": _study,

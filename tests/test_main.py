@@ -30,6 +30,7 @@ COMMANDS = (
     "project",
     "prepare",
     "inspect",
+    "select",
     "evaluate",
     "compare",
     "study",
