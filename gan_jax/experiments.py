@@ -1,5 +1,7 @@
 """Sections of a config that experiments on the same data share."""
 
+import math
+
 from ml_collections import ConfigDict
 
 DIGITS_BATCH = 64
@@ -21,16 +23,69 @@ def on_digits(config: ConfigDict, steps: int, quick: bool, classes: bool = True)
     config.evaluate.samples = 100 if quick else 1000
 
 
-def on_cifar10(config: ConfigDict, length: str, batch: int, quick: bool, classes: bool = True) -> None:
-    """CIFAR-10 at 32 x 32; with `quick`, two steps on the built-in digits in its size and colours."""
-    source = "digits" if quick else "tfds:cifar10"
-    config.data.update({"source": source, "resolution": 32, "channels": 3, "num_classes": 10 if classes else 0})
+def on_images(
+    config: ConfigDict,
+    source: str,
+    resolution: int,
+    length: str,
+    batch: int,
+    quick: int | None,
+    *,
+    channels: int = 3,
+    classes: int = 0,
+) -> None:
+    """A published data set at its published side; with `quick`, two steps on the built-in digits.
+
+    Args:
+        source: in the words of `config.data.source`.
+        length, batch: of training.
+        quick: side of the digits, a multiple of 8 that the networks can have; None for the data set.
+        channels: of the images, quick ones too.
+        classes: number of classes, 0 for none; the digits have ten.
+    """
+    if quick:
+        source, resolution, classes = "digits", quick, 10 if classes else 0
+    config.data.update({"source": source, "resolution": resolution, "channels": channels, "num_classes": classes})
     config.train.length = "2 steps" if quick else length
     config.train.batch_size = 16 if quick else batch
     config.train.checkpoint_every = config.report.samples_every = "5000 steps"
     config.report.every = "1 step" if quick else "100 steps"
     if quick:
+        config.train.unroll = False  # several critic steps compile as one
         config.report.rows = 2
+        config.evaluate.batch = 16
+
+
+def on_mnist(config: ConfigDict, length: str, batch: int, quick: bool, classes: bool = False, part: str = "") -> None:
+    """MNIST at 28 x 28, or a part of its training set such as "train[:50000]"; quick digits have 16 x 16 pixels."""
+    source = f"tfds:mnist:{part}" if part else "tfds:mnist"
+    side = 16 if quick else None
+    on_images(config, source, 28, length, batch, side, channels=1, classes=10 if classes else 0)
+
+
+def on_cifar10(config: ConfigDict, length: str, batch: int, quick: bool, classes: bool = True) -> None:
+    """CIFAR-10 at 32 x 32; with `quick`, two steps on the built-in digits in its size and colours."""
+    on_images(config, "tfds:cifar10", 32, length, batch, 32 if quick else None, classes=10 if classes else 0)
+
+
+def on_imagenet128(config: ConfigDict, length: str, batch: int, quick: bool) -> None:
+    """ImageNet with its classes at 128 x 128, its convolutions in bfloat16; quick digits have 32 x 32 pixels."""
+    on_images(config, "tfds:imagenet2012", 128, length, batch, 32 if quick else None, classes=1000)
+    config.data.crop = "biggan"
+    config.precision.compute = "float32" if quick else "bfloat16"
+
+
+def on_polygons(config: ConfigDict, steps: int, batch: int, quick: bool) -> None:
+    """The built-in triangles at 28 x 28, scored exactly on those held out; with `quick`, two steps on few of them."""
+    config.data.update({"source": "polygons:train", "resolution": 28, "channels": 1, "num_classes": 0})
+    config.train.length = "2 steps" if quick else f"{steps} steps"
+    config.train.batch_size = 8 if quick else batch
+    config.report.every = "1 step" if quick else "50 steps"
+    config.report.samples_every = "500 steps"
+    config.evaluate.metrics = ("frechet:polygons",) if quick else ("polygons", "frechet:polygons", "pr:polygons")
+    config.evaluate.reference = "polygons:test"
+    if quick:
+        config.evaluate.samples = 100
 
 
 def adam(rate: float, b1: float, b2: float, **more) -> dict:
@@ -39,18 +94,73 @@ def adam(rate: float, b1: float, b2: float, **more) -> dict:
     return {"transform": "scale_by_adam", "options": options, "learning_rate": rate, **more}
 
 
-def small_residual(quick: bool, generator: dict | None = None, discriminator: dict | None = None) -> dict:
-    """The section `model` of small residual networks for the digits, with the fields of either that differ.
+def rmsprop(rate: float) -> dict:
+    """A player's section: RMSProp as PyTorch has it by default."""
+    options = {"decay": 0.99, "eps": 1e-8, "eps_in_sqrt": False}
+    return {"transform": "scale_by_rms", "options": options, "learning_rate": rate}
 
-    The generator has a table of classes in every batch normalisation and no spectral normalisation, the discriminator has.
+
+def momentum(rate: float, factor: float, until: str) -> dict:
+    """A player's section: the gradient descent of the first GANs (goodfeli/adversarial, mnist.yaml).
+
+    Args:
+        rate: the first one; every update divides it by `factor`, down to 1e-5 of it.
+        until: duration in which the momentum rises from 0.5 to 0.7.
     """
-    network = {"channels": 2 if quick else 8, "attention": (), "weight_init": "ortho", "remat": None}
-    g = {**network, "sn_eps": None, "dim_z": 48, "shared_dim": 32, "hierarchical": False, "shared_embedding": False}
-    d = {**network, "sn_eps": 1e-6, "wide": True, "pool": "sum"}
-    own = {"norm": "", "bn_eps": 1e-5}
+    end = f"{round(math.log(1e5) / math.log(factor))} steps"
+    decay = {"decay": "exponential", "warmup": "0 steps", "start": "0 steps", "end": end, "final": 1e-5}
+    options = {"decay": {"start": 0.5, "end": 0.7, "until": until, "shape": "linear"}, "nesterov": False}
+    return {"transform": "trace", "options": options, "learning_rate": rate, "schedule": decay}
+
+
+def residual(generator: dict, discriminator: dict, init: str = "xavier") -> dict:
+    """The section `model` of the residual networks of SNGAN and its kin, with the fields of either that differ.
+
+    By itself the generator has a table of classes in every batch normalisation, where there are classes, and no spectral
+    normalisation; the discriminator has it, and no normalisation of activations.
+    """
+    network = {"attention": (), "weight_init": init, "remat": None}
+    g = {"sn_eps": None, "dim_z": 128, "shared_dim": 0, "hierarchical": False, "shared_embedding": False, "norm": ""}
+    d = {"sn_eps": 1e-12, "wide": True, "wide_input": False, "norm": "none", "pool": "sum", "output_bias": True}
     return {
         "family": "biggan",
         "latents": "normal",
-        "G": {**g, **own, **(generator or {})},
-        "D": {**d, **(discriminator or {})},
+        "G": {**network, **g, "bn_eps": 1e-5, "output_bn_eps": 1e-5, **generator},
+        "D": {**network, **d, **discriminator},
     }
+
+
+def small_residual(quick: bool, generator: dict | None = None, discriminator: dict | None = None) -> dict:
+    """The section `model` of small residual networks for the digits, with the fields of either that differ."""
+    channels = 2 if quick else 8
+    g = {"channels": channels, "dim_z": 48, "shared_dim": 32, **(generator or {})}
+    return residual(g, {"channels": channels, "sn_eps": 1e-6, **(discriminator or {})}, "ortho")
+
+
+def studiogan_cifar10(config: ConfigDict, quick: bool, big: bool, batch: int = 64, rate: float = 2e-4) -> None:
+    """All but recipe and rules of PyTorch-StudioGAN's experiments on CIFAR-10 (src/config.py, configs/CIFAR10).
+
+    100,000 steps of the generator, mirrored images, Adam (0.5, 0.999) and orthogonal weights for both players. The
+    discriminator's batch normalisation has an epsilon of 1e-5 here, of 1e-4 there, and the layers behind its features a
+    bias where some of those there have none.
+
+    Args:
+        big: BigGAN's networks with attention, spectral normalisation in both and an average of the generator ("big_resnet"),
+            or SNGAN's with batch normalisation in both instead ("resnet").
+        batch, rate: where they differ.
+    """
+    eps = {"bn_eps": 1e-4, "output_bn_eps": 1e-4}
+    if big:
+        shared = {"dim_z": 80, "shared_dim": 128, "hierarchical": True, "shared_embedding": True}
+        network = {"attention": (16,), "sn_eps": 1e-6}
+        g, d = {**network, **shared, **eps, "channels": 4 if quick else 96}, {**network, "channels": 2 if quick else 48}
+    else:
+        g, d = (
+            {**eps, "channels": 4 if quick else 64},
+            {"sn_eps": None, "norm": "batch", "channels": 2 if quick else 32},
+        )
+    config.model = residual(g, d, "ortho")
+    config.players = {"generator": adam(rate, 0.5, 0.999), "discriminator": adam(rate, 0.5, 0.999)}
+    config.ema = {"decay": 0.9999, "start": "1000 steps"} if big else {}
+    on_cifar10(config, "100000 steps", batch, quick)
+    config.data.flip = True
