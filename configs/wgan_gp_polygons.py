@@ -11,7 +11,7 @@ set by then (precision 0, median squared distance 14), and a quarter of the test
 """
 
 from gan_jax.config import base, check_argument
-from gan_jax.experiments import adam
+from gan_jax.experiments import adam, on_polygons
 from gan_jax.game.rules import Rules, section
 
 
@@ -32,14 +32,5 @@ def get_config(size: str = ""):
         Rules(loss="wasserstein", gradient_penalty=10.0, discriminator_steps=5, generator_first=True)
     )
     config.ema = {}
-    config.data.update({"source": "polygons:train", "resolution": 28, "channels": 1, "num_classes": 0})
-    config.train.length = {"full": "200000 steps", "quick": "2 steps"}.get(size, "2000 steps")
-    config.train.batch_size = 8 if size == "quick" else 50
-    config.report.every = "1 step" if size == "quick" else "50 steps"
-    config.report.samples_every = "500 steps"
-    config.evaluate.metrics = ("polygons", "frechet:polygons", "pr:polygons")
-    config.evaluate.reference = "polygons:test"
-    if size == "quick":
-        config.evaluate.metrics = ("frechet:polygons",)
-        config.evaluate.samples = 100
+    on_polygons(config, 200_000 if size == "full" else 2000, 50, size == "quick")
     return config
