@@ -19,12 +19,12 @@ def get_config(size: str = ""):
     network = {"channels": 4 if quick else 32, "norm": "batch"}
     config.model = {
         "latents": "normal",
-        "G": {**network, "dim_z": 32, "embedding": 0},
+        "G": {**network, "dim_z": 12, "embedding": 0},
         "E": network,
-        "D": {**network, "width": 16 if quick else 128, "keep": 0.8},
+        "D": {**network, "norm": "none", "width": 16 if quick else 256, "keep": 0.5},
     }
-    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
+    config.players = {"generator": adam(3e-4, 0.5, 0.999), "discriminator": adam(3e-4, 0.5, 0.999)}
     config.phases = {"stochastic": size != "bigan"}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=2500, quick=quick, classes=False)
+    on_digits(config, steps=12000, quick=quick, classes=False)
     return config
