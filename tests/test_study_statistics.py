@@ -103,6 +103,17 @@ def test_the_report_says_what_is_missing_and_escapes_names(tmp_path):
     assert "| A | 2 (1 to 3) |" in words
 
 
+def test_a_study_that_has_just_begun_has_a_report(tmp_path):
+    found = found_of({"A": [], "B": [], "C": []})
+    for score in found["scores"].values():
+        score |= {"intervals": {}, "answers": {}}
+    report.write(tmp_path, found, {})
+    assert (tmp_path / "report.html").read_text().count("<figure") == 1
+    report.write(tmp_path, {**found, "scores": {}}, {})
+    assert "None yet" in (tmp_path / "REPORT.md").read_text()
+    assert "None yet" in (tmp_path / "report.html").read_text()
+
+
 def test_pictures_put_every_number_where_it_belongs():
     group = {
         "A": {"mean": 2.0, "low": 1.0, "high": 3.0, "spread": (0.5, 4.0)},

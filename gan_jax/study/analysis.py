@@ -20,7 +20,7 @@ def findings(study: Study, records: Records) -> Findings:
     """What is known so far.
 
     Samples count from the first to the last of which every method's runs have ended, so that all methods had alike many;
-    budgets up to half of them. Repeats count when all of them have ended.
+    budgets up to half of them, of four at least. Repeats count when all of them have ended.
 
     Returns:
         "title"; "runs" (planned, ended, failed); "seconds"; "samples" (that count); "methods": by name "runs", "failed",
@@ -90,7 +90,7 @@ def _of_score(
     questions: dict[str, dict[str, Interval]] = {
         f"best of {budget}": {name: statistics.best_of(samples[name], budget) for name in rows}
         for budget in study.budgets
-        if budget <= max(len(next(iter(samples.values()))) // 2, 1)
+        if len(next(iter(samples.values()))) >= max(2 * budget, statistics.FEWEST)
     }
     if again:
         questions["repeats"] = {name: statistics.mean_of(every[name][len(runs[name]) :]) for name in rows}

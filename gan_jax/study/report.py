@@ -12,9 +12,10 @@ from gan_jax.report.style import STYLE
 from gan_jax.report.units import duration
 from gan_jax.study import figures
 from gan_jax.study.analysis import Findings
-from gan_jax.study.statistics import CONFIDENCE, SPREAD
+from gan_jax.study.statistics import CONFIDENCE, FEWEST, SPREAD
 
 BEST_OF = "best of "
+NONE = f"None yet: that takes {FEWEST} settings of every method, or all repeats."
 BARS = (
     f"Thick: {CONFIDENCE:.0%} confidence interval of the mean, the dot. Thin: where {SPREAD[1] - SPREAD[0]:.0%} of searches, "
     "or all repeats, end."
@@ -65,8 +66,7 @@ def _answer(better_than: Mapping[str, Sequence[str]]) -> str:
 def _markdown(found: Findings, environment: Mapping[str, Any]) -> str:
     parts = [f"# {found['title']}", _state(found, environment), "## Answers"]
     parts.append(
-        "\n".join(f"- **{title}**, {questions}: {answer}." for title, questions, answer in answers(found))
-        or "None yet."
+        "\n".join(f"- **{title}**, {questions}: {answer}." for title, questions, answer in answers(found)) or NONE
     )
     parts.extend(NOTES)
     for score in found["scores"].values():
@@ -86,12 +86,7 @@ def _page(found: Findings, environment: Mapping[str, Any]) -> str:
         f'<td class="words">{html.escape(answer)}</td></tr>'
         for title, questions, answer in answers(found)
     )
-    sections = "".join(
-        f'<h2>{html.escape(score["title"])} {score["arrow"]}</h2>{figures.legend(list(score["values"]))}<div class="charts">'
-        f"{figures.intervals('Searches by budget, and repeats of the best setting', BARS, score)}"
-        f"{figures.settings('All settings', 'Stroke: the median.', score)}</div>{_html_table(*_table(score))}"
-        for score in found["scores"].values()
-    )
+    sections = "".join(_section(score) for score in found["scores"].values())
     notes = "".join(f"<p>{html.escape(note).replace('*', '')}</p>" for note in NOTES)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
@@ -99,9 +94,20 @@ def _page(found: Findings, environment: Mapping[str, Any]) -> str:
         f"<title>{name}</title><style>{STYLE}{figures.STYLE}.words {{ text-align: left; white-space: normal; }}"
         ".note p { color: var(--quiet); margin: 8px 0; max-width: 75em; }</style></head>"
         f'<body><main class="study"><header><h1>{name}</h1><p>{html.escape(_state(found, environment))}</p></header>'
-        f'<h2>Answers</h2><div class="card"><table>{told}</table></div><div class="note">{notes}</div>{sections}'
+        f'<h2>Answers</h2><div class="card">{f"<table>{told}</table>" if told else f"<p>{NONE}</p>"}</div>'
+        f'<div class="note">{notes}</div>{sections}'
         f"<h2>Methods</h2>{_html_table(*_methods(found))}</main></body></html>\n"
     )
+
+
+def _section(score: Mapping[str, Any]) -> str:
+    """Pictures and table of a score."""
+    title = f"<h2>{html.escape(score['title'])} {score['arrow']}</h2>{figures.legend(list(score['values']))}"
+    settings = figures.settings("All settings", "Stroke: the median.", score)
+    if not score["intervals"]:
+        return f'{title}<div class="charts">{settings}</div>'
+    intervals = figures.intervals("Searches by budget, and repeats of the best setting", BARS, score)
+    return f'{title}<div class="charts">{intervals}{settings}</div>{_html_table(*_table(score))}'
 
 
 def _state(found: Findings, environment: Mapping[str, Any]) -> str:
@@ -116,7 +122,7 @@ def _state(found: Findings, environment: Mapping[str, Any]) -> str:
         where = f" Machine: {environment.get('processor', '?')}, {environment.get('device', '?')}, jax {jax}."
     return (
         f"The study is {state}: {runs['ended']} runs{failed}, of {duration(runs['seconds'])} together; "
-        f"{found['samples']} settings of every method count.{where}"
+        f"the first {found['samples']} settings of every method count.{where}"
     )
 
 
@@ -131,15 +137,18 @@ def _methods(found: Findings) -> tuple[list[str], list[list[str]]]:
     """Head and rows of what each method took, and of its best setting."""
     rows = []
     for name, method in found["methods"].items():
-        setting = ", ".join(f"{field} {_value(value)}" for field, value in method.get("setting", {}).items())
+        setting = ", ".join(f"{_short(field)} {_value(value)}" for field, value in method.get("setting", {}).items())
         took = [str(method["ended"]), str(method["failed"]), duration(method["seconds"])]
-        rows.append([name, *took, f"{method['best']}: {setting}" if "best" in method else ""])
+        rows.append([name, *took, f"{setting} (sample {method['best']})" if "best" in method else ""])
     return ["method", "runs", "failed", "time", "best setting"], rows
 
 
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def row(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+        kinds = ["", *("" if cell[:1].isdigit() or tag == "th" else ' class="words"' for cell in cells[1:])]
+        return (
+            "<tr>" + "".join(f"<{tag}{k}>{html.escape(c)}</{tag}>" for c, k in zip(cells, kinds, strict=True)) + "</tr>"
+        )
 
     body = row(head, "th") + "".join(row(cells, "td") for cells in rows)
     return f'<div class="card" style="margin-top:16px"><table>{body}</table></div>'
@@ -147,6 +156,11 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _in_brackets(interval: Mapping[str, Any]) -> str:
     return f"{interval['mean']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})"
+
+
+def _short(field: str) -> str:
+    """ "learning_rate" of "players.*.learning_rate", "D.norm" of "model.D.norm"."""
+    return ".".join(part for part in field.split(".")[1:] if part not in ("*", "options")) or field
 
 
 def _value(value: Any) -> str:

@@ -131,11 +131,11 @@ class Schedule:
         return log
 
     def _start(self, slot: int, locked: Mapping[Run, IO[str]], command: str) -> None:
-        several, log, devices = len(self._slots) > 1, next(iter(locked.values())), self._devices
-        begin = log.tell()
+        several, log = len(self._slots) > 1, next(iter(locked.values()))
+        begin, first = log.tell(), slot * self._devices
         process = subprocess.Popen(
             [sys.executable, "-m", *self._words(list(locked), command)],
-            env=processes.environment(range(slot * devices, (slot + 1) * devices)) if several or devices > 1 else None,
+            env=processes.environment(range(first, first + len(locked))) if several or self._devices > 1 else None,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

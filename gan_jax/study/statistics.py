@@ -15,6 +15,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+FEWEST = 4  # settings of which the bootstrap says anything: of one or two its interval is a point, or nearly so
 SPREAD = (0.1, 0.9)  # the shares of searches between which most of them end
 
 
