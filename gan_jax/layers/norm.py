@@ -48,7 +48,7 @@ class BatchNorm(nn.Module):
             mean, var = _moments(values, shift=mean)
             if self.is_mutable_collection("batch_stats") and not self.is_initializing():
                 count = x.size // x.shape[-1]
-                correction = count / (count - 1) if self.unbiased else 1.0
+                correction = count / max(count - 1, 1) if self.unbiased else 1.0
                 running_mean.value = (1 - self.momentum) * running_mean.value + self.momentum * mean
                 running_var.value = (1 - self.momentum) * running_var.value + self.momentum * correction * var
         scale, bias = (jnp.expand_dims(a, tuple(range(1, x.ndim - 1))) for a in (scale, bias))
