@@ -21,7 +21,12 @@ def get_config(size: str = "256x8"):
     config.recipe = "bigbigan"
     config.model = {
         "G": config.model.G,
-        "E": {"blocks": (3, 4, 6, 3), "channels": 4 if quick else 64, "stem": 7, "width": 16 if quick else 2048},
+        "E": {
+            "blocks": (1, 1, 1, 1) if quick else (3, 4, 6, 3),
+            "channels": 4 if quick else 64,
+            "stem": 7,
+            "width": 16 if quick else 2048,
+        },
         "F": config.model.D,
         "D": {"width": 16 if quick else 2048, "blocks": 4, "sn_eps": 1e-6},
     }
@@ -32,5 +37,6 @@ def get_config(size: str = "256x8"):
     }
     config.phases = {"discriminator_steps": 2}
     config.data.num_classes = 0
-    config.train.length = "500000 steps"
+    if not quick:
+        config.train.length = "500000 steps"
     return config
