@@ -26,5 +26,5 @@ def get_config(size: str = ""):
     config.players = {"generator": adam(3e-4, 0.5, 0.999), "discriminator": adam(3e-4, 0.5, 0.999)}
     config.phases = {"stochastic": size != "bigan"}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=12000, quick=quick, classes=False)
+    on_digits(config, steps=4000, quick=quick, classes=False)
     return config

@@ -4,6 +4,8 @@
 
 Paper: arXiv 1411.1784, with narrower layers, Adam in the place of its momentum schedule and an average of the
 generator.
+After 4,000 steps (seed 0) the classifier `digits` recognises 95.3 % of the digits, at a Frechet distance of 7.27 in
+its features.
 """
 
 from gan_jax.config import base, check_argument

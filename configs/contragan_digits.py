@@ -20,7 +20,9 @@ def get_config(size: str = ""):
     config.model = small_residual(quick)
     config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
     config.phases = section(
-        Rules(loss="hinge", discriminator_steps=2, conditioning={"name": "contrastive", "temperature": 0.25, "size": 64})
+        Rules(
+            loss="hinge", discriminator_steps=2, conditioning={"name": "contrastive", "temperature": 0.25, "size": 64}
+        )
     )
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=1000, quick=quick)

@@ -91,9 +91,9 @@ def test_codes_are_read_off_the_images_by_q():
         )
         np.testing.assert_allclose(value, plain + 2 * out.metrics["category"] + out.metrics["number"], rtol=1e-4)
     z = recipe.prior(jax.random.key(0), {})
-    assert z.shape == (48,)
-    assert sorted(np.unique(z[36:46])) == [0, 1]
-    assert z[36:46].sum() == 1
+    assert z.shape == (24,)
+    assert sorted(np.unique(z[12:22])) == [0, 1]
+    assert z[12:22].sum() == 1
     with pytest.raises(ConfigError, match="dim_z is 12: expected more than the 12 entries of the codes"):
         recipe_of("infogan_digits", "model.G.dim_z=12")
 
