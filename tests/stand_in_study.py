@@ -2,8 +2,8 @@
 
 It takes the words of `train`, `evaluate` and several seeds at once, counts its starts in WORKDIR/starts, goes through
 "steps" that it notes in WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the
-variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=stumble", "RUN=slow", "RUN=unscored",
-"RUN=alone", with commas between.
+variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=stumble", "RUN=hold" (until there is
+WORKDIR/go), "RUN=unscored", "RUN=alone", with commas between.
 """
 
 import json
@@ -46,11 +46,11 @@ def train(folder: Path, options: dict[str, str], manner: str) -> None:
     (folder / "overrides.json").write_text(json.dumps(options))
     noted = folder / "step"
     for step in range(int(noted.read_text()) if noted.exists() else 0, STEPS):
-        if manner == "slow":
-            time.sleep(0.2)
         noted.write_text(str(step + 1))
         with (folder / "done").open("a") as file:
             file.write(f"{step}\n")
+        while manner == "hold" and not stopped and not (folder / "go").exists():
+            time.sleep(0.01)
         if stopped:
             sys.exit(42)
         if manner == "fail":

@@ -248,21 +248,23 @@ def begun(spec: str, workdir: Path) -> subprocess.Popen:
     return subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def until(condition, seconds: float = 20.0) -> None:
+def until(condition, seconds: float = 300.0) -> None:
     for _ in itertools.takewhile(lambda _: not condition(), range(int(seconds / 0.05))):
         time.sleep(0.05)
     assert condition()
 
 
 def test_a_study_that_was_killed_goes_on_where_it_was(stand_in, spec, tmp_path):
-    stand_in(A_001_0="slow")
     whole, workdir = tmp_path / "whole", tmp_path / "study"
+    stand_in()
     study(spec, whole)
+    stand_in(A_001_0="hold")
     process = begun(spec, workdir)
     until((workdir / "runs/A-001-0/step").exists)
     process.kill()
     process.wait()
     assert "A-001-0" not in records(workdir)
+    (workdir / "runs/A-001-0/go").touch()
     assert study(spec, workdir)[0] == 0  # waits for the run that outlived it, which would else be there twice
     assert (workdir / "runs/A-001-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
     assert starts(workdir)["A-001-0"] == ["train"]
@@ -270,7 +272,7 @@ def test_a_study_that_was_killed_goes_on_where_it_was(stand_in, spec, tmp_path):
 
 
 def test_a_study_that_is_asked_to_stop_lets_its_runs_save(stand_in, spec, tmp_path):
-    stand_in(A_001_0="slow")
+    stand_in(A_001_0="hold")
     workdir = tmp_path / "study"
     process = begun(spec, workdir)
     until((workdir / "runs/A-001-0/step").exists)
@@ -279,9 +281,21 @@ def test_a_study_that_is_asked_to_stop_lets_its_runs_save(stand_in, spec, tmp_pa
     assert process.returncode == 42, error
     assert "A-001-0" not in records(workdir)
     done = (workdir / "runs/A-001-0/done").read_text().split()
-    assert 0 < len(done) < 5
+    assert done == ["0"]
+    (workdir / "runs/A-001-0/go").touch()
     assert study(spec, workdir)[0] == 0
     assert (workdir / "runs/A-001-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
+
+
+def test_two_studies_in_one_workdir_share_the_runs(stand_in, spec, tmp_path):
+    stand_in(A_001_0="fail")
+    workdir = tmp_path / "study"
+    process = begun(spec, workdir)
+    until((workdir / "study.json").exists)
+    code, found, _ = study(spec, workdir)
+    assert process.wait() == code == 0
+    assert found["runs"] == {"planned": 12, "ended": 12, "failed": 1, "seconds": 0.0}
+    assert all(words == ["train"] for words in starts(workdir).values())
 
 
 def test_the_command_prints_findings(stand_in, spec, tmp_path, capsys):
@@ -317,7 +331,7 @@ def test_a_real_study_survives_a_kill_with_the_same_records(tmp_path, monkeypatc
     spec, workdir = str(tmp_path / "study.py"), tmp_path / "study"
     assert study(spec, tmp_path / "whole", processes=2)[0] == 0
     process = begun(spec, workdir)
-    until((workdir / "runs/B-000-0/checkpoints/1").exists, 300)
+    until((workdir / "runs/B-000-0/checkpoints/1").exists)
     process.kill()
     process.wait()
     assert study(spec, workdir)[0] == 0

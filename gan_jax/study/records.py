@@ -42,27 +42,30 @@ class Records:
     """
 
     def __init__(self, workdir: Path):
-        self.workdir = Path(workdir)
-        paths = sorted((self.workdir / "records").glob("*.json"))
-        self._known = {path.stem: Record(**json.loads(path.read_text())) for path in paths}
+        self.workdir, self._known = Path(workdir), {}
 
     def of(self, run: Run) -> Record | None:
+        """The record of a run, also one that another process has written by now; None where there is none."""
+        if run.name not in self._known and (path := self._path(run)).exists():
+            self._known[run.name] = Record(**json.loads(path.read_text()))
         return self._known.get(run.name)
 
     def add(self, run: Run, record: Record) -> None:
         """Writes the record of a run that has ended."""
-        content = json.dumps(dataclasses.asdict(record), indent=2) + "\n"
-        atomic.replace(self.workdir / "records" / f"{run.name}.json", content.encode())
+        atomic.replace(self._path(run), (json.dumps(dataclasses.asdict(record), indent=2) + "\n").encode())
         self._known[run.name] = record
 
+    def _path(self, run: Run) -> Path:
+        return self.workdir / "records" / f"{run.name}.json"
+
     def score(self, run: Run, name: str) -> float | None:
-        """A score of a run; None where it failed.
+        """A score of a run that has ended; None where it failed.
 
         Raises:
             ConfigError: it was evaluated, but not by this score.
         """
-        record = self._known[run.name]
-        if record.status != DONE:
+        record = self.of(run)
+        if record is None or record.status != DONE:
             return None
         if name not in record.scores:
             raise ConfigError(

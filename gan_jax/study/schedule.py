@@ -94,7 +94,7 @@ class Schedule:
         for run in waiting:
             if not (log := self._locked(run)):
                 continue
-            if record := judged(self._folder(run), run):  # by a study that was killed, or one beside this
+            if record := self._records.of(run) or judged(self._folder(run), run):  # of a study killed, or beside this
                 log.close()
                 waiting.remove(run)
                 self._record(run, record)
