@@ -15,7 +15,7 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "began"
-    channels = 4 if quick else 16
+    channels = 4 if quick else 8
     config.model = {"latents": "uniform", "G": {"channels": channels}, "D": {"channels": channels, "dim_z": 64}}
     config.players = {"generator": adam(1e-4, 0.5, 0.999), "discriminator": adam(1e-4, 0.5, 0.999)}
     config.phases = {"gamma": 0.75, "step": 0.001}

@@ -19,6 +19,8 @@ SCORES = {
     "polygon_free_precision": "Precision, any triangle",
     "polygon_recall": "Recall",
     "polygon_free_f1": "F1, any triangle",
+    "polygon_free_distance_50": "Squared distance of images to any triangle, median",
+    "polygon_inversion_distance_50": "Squared distance of test triangles to images, median",
     "polygon_precision": "Precision, triangles of the set",
     "polygon_f1": "F1, triangles of the set",
 }

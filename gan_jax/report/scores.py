@@ -17,6 +17,8 @@ LOWER_IS_BETTER = (
     "lpips_distance",
     "swd",
     "polygon_distance",
+    "polygon_free_distance",
+    "polygon_inversion_distance",
     "memorised",
 )
 HIGHER_IS_BETTER = (

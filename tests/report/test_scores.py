@@ -21,7 +21,12 @@ def test_only_numbers_that_judge_are_scores():
         *(("fid", "↓"), ("fid_inception-clean", "↓"), ("fid_infinity", "↓"), ("kid", "↓"), ("fd_dinov2", "↓")),
         *(("frechet_digits", "↓"), ("ppl_w", "↓"), ("cmmd", "↓"), ("memorised", "↓")),
         *(("inception_score", "↑"), ("precision", "↑"), ("recall_digits", "↑"), ("prd_f8", "↑"), ("polygon_f1", "↑")),
-        *(("polygon_f1_0.25", "↑"), ("polygon_distance_50", "↓"), ("polygon_recall_if_doubled", "")),
+        *(
+            ("polygon_f1_0.25", "↑"),
+            ("polygon_distance_50", "↓"),
+            ("polygon_inversion_distance_50", "↓"),
+            ("polygon_recall_if_doubled", ""),
+        ),
         *(("kid_deviation", ""), ("recognised_real_digits", ""), ("fidelity", ""), ("unknown", "")),
     ],
 )
