@@ -313,6 +313,14 @@ def test_the_shipped_study_draws_what_its_configs_have(argument, monkeypatch):
     assert len(shipped.methods) == 7
 
 
+def test_the_example_of_the_docs_is_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs/studies.md").read_text().partition("## A study file")[2]
+    code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    ") or not line)
+    (tmp_path / "study.py").write_text(code)
+    assert len(list(definition.searches(definition.load(str(tmp_path / "study.py"))))) == 32
+
+
 def real() -> str:
     """The study of few trainings that are no stand-ins'."""
     text = STUDY.replace("int(samples or 4), budgets=(1, 2)", "1, budgets=(1,)")
