@@ -136,7 +136,9 @@ def standing_statistics(
     return {"params": params, **stats, "batch_stats": jax.tree.map(lambda m: m.mean(0), moments)}
 
 
-def standing(generator: nn.Module, variables: Mapping[str, Any], latents: jax.Array, labels: jax.Array) -> dict[str, Any]:
+def standing(
+    generator: nn.Module, variables: Mapping[str, Any], latents: jax.Array, labels: jax.Array
+) -> dict[str, Any]:
     """`standing_statistics` of a generator with the fields `bn_momentum` and `bn_unbiased`, called as `(z, labels)`."""
     moments = generator.clone(bn_momentum=1.0, bn_unbiased=False)
     return standing_statistics(moments.apply, variables, latents, labels)

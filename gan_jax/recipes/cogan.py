@@ -29,9 +29,7 @@ DOMAINS = {"negative": lambda images: -images, "edges": edges}
 def build(config) -> Recipe:
     data, model, phases = config.data, config.model, config.phases
     if phases.domain not in DOMAINS:
-        raise ConfigError(
-            f"config.phases.domain is {phases.domain!r}: expected one of {', '.join(map(repr, DOMAINS))}"
-        )
+        raise ConfigError(f"config.phases.domain is {phases.domain!r}: expected one of {', '.join(map(repr, DOMAINS))}")
     if config.train.batch_size // config.train.microbatches % 2:
         raise ConfigError(
             f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches: expected an "
