@@ -147,6 +147,10 @@ def test_everything_is_run_once_and_the_repeats_are_of_the_best(stand_in, spec, 
     assert {f"A-{best['A']:03d}-1", f"B-{best['B']:03d}-2"} <= records(workdir).keys()
     assert "Distance, best of 1 and 2; repeats: A is better than B; these are all pairs" in text
     assert "F1, best of 1 and 2: no two methods are told apart" in text
+    first, second = sorted("AB", key=lambda m: rates[m][best[m]])  # of F1 more is better, and it is 1 - rate
+    assert found["scores"]["polygon_f1"]["answers"]["repeats"] == {first: [second], second: []}
+    shown = found["scores"]["polygon_f1"]["intervals"]["best of 2"]["A"]
+    assert 0.98 < shown["low"] <= shown["mean"] <= shown["high"] <= 1 - min(rates["A"])
     before = starts(workdir)
     assert all(words == ["train"] for words in before.values())
     assert study(spec, workdir)[0] == 0
