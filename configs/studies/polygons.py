@@ -53,7 +53,7 @@ OVERRIDES = {
 
 
 def get_study(size: str = ""):
-    """About two hours on two cores; "short" ten minutes, "quick" some steps of tiny networks."""
+    """Made for two hours on two idle cores; "short" for ten minutes, "quick" for some steps of tiny networks."""
     check_argument(size, "short", "quick")
     quick = size == "quick"
 
