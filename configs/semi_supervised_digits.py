@@ -3,7 +3,10 @@
     gan-jax train --config=configs/semi_supervised_digits.py --workdir=workdirs/semi_supervised_digits
 
 Paper: arXiv 1606.03498, with narrow networks, half a batch of labelled and half a batch of unlabelled images, and averages
-of both networks. The classes of the other 360 digits are told by `gan_jax.recipes.semi_supervised.classify`.
+of both networks. After 2,000 steps the averaged classifier is right about 95.6 % of the other 360 digits (the mean of
+three seeds, each with its own ten labels; 94.7 to 96.4 %), and about 91.7 % (90.8 to 92.8 %) where it learns from the
+labelled images alone, with --config.phases.unlabelled_weight=0: benchmarks/catalogue_semi_supervised.py. Its images are
+blurred, as matched means make them.
 """
 
 from gan_jax.config import base, check_argument
@@ -25,7 +28,7 @@ def get_config(size: str = ""):
     config.players = {"generator": adam(1e-3, 0.5, 0.999), "discriminator": adam(1e-3, 0.5, 0.999)}
     config.phases = {"unlabelled_weight": 1.0}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=1000, quick=quick)
+    on_digits(config, steps=2000, quick=quick)
     config.data.update({"source": "digits:train", "labelled": 10, "labelled_half": True})
     config.evaluate.metrics = ("frechet:digits", "pr:digits")  # no class can be asked for
     return config
