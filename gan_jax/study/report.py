@@ -122,8 +122,12 @@ def _state(found: Findings, environment: Mapping[str, Any]) -> str:
         where = f" Machine: {environment.get('processor', '?')}, {environment.get('device', '?')}, jax {jax}."
     return (
         f"The study is {state}: {runs['ended']} runs{failed}, of {duration(runs['seconds'])} together; "
-        f"the first {found['samples']} settings of every method count.{where}"
+        f"{_counted(found['samples'])}.{where}"
     )
+
+
+def _counted(samples: int) -> str:
+    return f"the first {samples} settings of every method count" if samples else "no setting of all methods has ended"
 
 
 def _table(score: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
