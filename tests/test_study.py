@@ -317,6 +317,18 @@ def test_the_shipped_study_draws_what_its_configs_have(argument, monkeypatch):
     assert len(shipped.methods) == 7
 
 
+def test_a_field_that_a_newer_version_brings_changes_no_study(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    now = definition.as_json(small())
+    before = json.loads(json.dumps(now))
+    for method in before["methods"].values():
+        del method["resolved"]["train.max_skipped"]
+    assert definition.changes(before, now) == []
+    now["methods"]["A"]["resolved"]["train.max_skipped"] = 3
+    (change,) = definition.changes(before, now)
+    assert change == "methods.A.resolved.train.max_skipped is 3 but 25 there"
+
+
 def test_the_example_of_the_docs_is_a_study(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = (ROOT / "docs/studies.md").read_text().partition("## A study file")[2]

@@ -194,8 +194,14 @@ def as_json(study: Study) -> dict[str, Any]:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """A text for everything that differs between two studies as JSON, and may not."""
-    before, after = dict(_leaves("", old)), dict(_leaves("", new))
+    """A text for everything that differs between two studies as JSON, and may not.
+
+    Fields of configs that an older version did not know had what are their defaults now.
+    """
+    default = {
+        f"methods.{name}.resolved.{k}": v for name in old["methods"] for k, v in configs.flat(configs.base()).items()
+    }
+    before, after = {**default, **_flat(old)}, {**default, **_flat(new)}
     return [
         f"{name} is {after.get(name, 'absent')!r} but {before.get(name, 'absent')!r} there"
         for name in sorted(before.keys() | after.keys())
@@ -234,9 +240,16 @@ def _described(value: Any) -> Any:
     return {"is": type(value).__name__, **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}}
 
 
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(f"{name}.{key}" if name else key, inner)
-    else:
-        yield name, value
+def _flat(study: Mapping[str, Any]) -> dict[str, Any]:
+    """By names such as "methods.A.resolved.data.source"; values are JSON's that are no sections with something in them."""
+    found: dict[str, Any] = {}
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{name}.{key}" if name else key, inner)
+        else:
+            found[name] = value
+
+    walk("", study)
+    return found
