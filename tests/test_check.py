@@ -20,6 +20,7 @@ CONFIG = ConfigDict(
         "recipe": "tiny",
         "mesh": {"axes": ("data",), "shape": (-1,), "rules": ()},
         "data": {"resolution": 8, "channels": 1, "num_classes": 0, "labels": "index"},
+        "train": {"unroll": None},
         "seed": 0,
     }
 )

@@ -82,6 +82,18 @@ def test_an_override_is_for_one_player_though_a_file_gives_two_the_same_section(
     assert [config.players[name].learning_rate for name in ("generator", "discriminator")] == [0.5, 1.0]
 
 
+def test_a_file_is_read_as_it_is_now(tmp_path):
+    for seed in (1, 2):
+        file = f"""
+            from gan_jax.config import load
+
+            def get_config():
+                return load("configs/biggan_digits.py", ["seed={seed}"]).unlock()
+        """
+        assert configs.load(write(tmp_path, file)).seed == seed
+    assert not (tmp_path / "__pycache__").exists()
+
+
 def test_networks_of_one_dict_are_changed_one_by_one():
     config = configs.load("configs/dcgan_digits.py", ["model.D.norm=none"])
     assert (config.model.G.norm, config.model.D.norm) == ("batch", "none")

@@ -36,6 +36,7 @@ def make_run(source=None, *overrides):
     return Run(config, load(config), sharding.make_mesh(config.mesh), source or open_source(config.data))
 
 
+@pytest.mark.slow
 def test_without_jit_a_step_computes_the_same():
     config = configs.load("tests/faults/tiny.py")
     run = Run(config, load(config), sharding.make_mesh(config.mesh), open_source(config.data))

@@ -49,7 +49,9 @@ def log_sum_exp(logits):
     return np.log(np.exp(logits).sum(-1))
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "weight", [pytest.param(0.0, marks=pytest.mark.slow), 1.0, pytest.param(3.0, marks=pytest.mark.slow)]
+)
 def test_the_discriminator_pays_for_classes_and_for_the_game(weight):
     recipe = recipe_of(f"phases.unlabelled_weight={weight}")
     current = blank(recipe)
