@@ -267,6 +267,7 @@ class Recipe:
         standing: `(variables, latents, labels) -> variables` with batch statistics taken anew from latents and
             labels of shape [accumulations, batch, ...]; None where no network keeps them.
         styles: the halves of a style-based generator, None for others.
+        hidden_labels: whether the phases know real images without a label, -1 (`data.labelled`).
     """
 
     networks: Mapping[str, Network]
@@ -281,6 +282,7 @@ class Recipe:
     stages: tuple[Stage, ...] = (Stage(),)
     standing: Callable[[Tree, jax.Array, jax.Array], Tree] | None = None
     styles: Styles | None = None
+    hidden_labels: bool = False
 
     def __post_init__(self):
         owners = [name for player in self.players.values() for name in player.networks]
@@ -303,7 +305,8 @@ def load(config) -> Recipe:
     The module has a function `build(config) -> Recipe`. A dotted path is looked up in the current folder too.
 
     Raises:
-        ConfigError: there is no such module, it fails to import, or it has no `build`.
+        ConfigError: there is no such module, it fails to import, or it has no `build`; or `data.labelled` hides labels from
+            a recipe that needs every one.
     """
     name = config.recipe if "." in config.recipe else f"gan_jax.recipes.{config.recipe}"
     if os.getcwd() not in sys.path:
@@ -321,7 +324,13 @@ def load(config) -> Recipe:
         raise _unimportable(config.recipe, error) from error
     if not callable(getattr(module, "build", None)):
         raise ConfigError(f"config.recipe is {config.recipe!r}, but {module.__file__} has no function build(config)")
-    return module.build(config)
+    recipe = module.build(config)
+    if config.data.labelled and config.data.num_classes and not recipe.hidden_labels:
+        raise ConfigError(
+            f"config.data.labelled is {config.data.labelled}, but {config.recipe} by these rules needs the label of every "
+            "image: set it to None, or config.data.num_classes to 0 to train without classes"
+        )
+    return recipe
 
 
 def _unimportable(name: str, error: Exception) -> ConfigError:

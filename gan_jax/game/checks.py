@@ -37,7 +37,8 @@ def game(
         ConfigError: a penalty on the gradients of single images where batch normalisation or minibatch discrimination mixes
             them, or the latter without a head that has it; a batch of one image where statistics are taken over it; weight
             clipping beside a penalty; a conditioning that the recipe does not
-            have, or that wants class numbers where labels are vectors; a loss of energies for logits, or of logits for
+            have, or that wants class numbers where labels are vectors; labels of a batch in which some are hidden; a loss
+            of energies for logits, or of logits for
             energies.
     """
     penalties = [name for name in PENALTIES if getattr(rules, name)]
@@ -70,6 +71,11 @@ def game(
         raise ConfigError(
             f"config.phases.conditioning is {name!r}, which wants one class for each image, but config.data.labels is "
             '"vector": set it to "index"'
+        )
+    if config.data.labelled and rules.generated_labels != "uniform":
+        raise ConfigError(
+            f"config.phases.generated_labels is {rules.generated_labels!r}, but config.data.labelled is "
+            f'{config.data.labelled}, which hides labels of the real images: set it to "uniform"'
         )
     energies = getattr(networks["D"].module, "energies", False)
     if energies != rules.loss.startswith("energy:"):

@@ -44,6 +44,7 @@ class Conditioning:
         real, fake: `(verdict, labels) -> scalar`, what the discriminator pays for real and for generated images.
         generated: what the generator pays.
         alone: whether these stand in the place of the adversarial loss.
+        hidden_labels: whether real images may have no label, -1.
     """
 
     head: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -51,6 +52,7 @@ class Conditioning:
     fake: Loss = nothing
     generated: Loss = nothing
     alone: bool = False
+    hidden_labels: bool = False
 
 
 def build(section: Mapping[str, Any], num_classes: int) -> Conditioning:
@@ -92,7 +94,11 @@ def _projection(num_classes: int) -> Conditioning:
 
 def _predicted(num_classes: int, weight: float) -> Conditioning:
     head = {"questions": {"classes": num_classes}, "num_classes": num_classes, "projection": True, "predict": True}
-    return Conditioning(head, lambda v, y: weight * labelled_cross_entropy(v.answers["classes"], y))
+
+    def told(verdict, labels):
+        return weight * labelled_cross_entropy(verdict.answers["classes"], labels)
+
+    return Conditioning(head, real=told, hidden_labels=True)
 
 
 def _auxiliary(num_classes: int, weight: float, weight_fake: float, weight_generator: float) -> Conditioning:

@@ -108,6 +108,7 @@ def describe(
         aux=game.aux,
         ema=Ema(("G",), config.ema) if config.ema else None,
         standing=with_standing if hasattr(generator, "bn_momentum") else None,
+        hidden_labels=conditioning.hidden_labels,
     )
 
 

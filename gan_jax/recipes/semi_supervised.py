@@ -87,6 +87,7 @@ def build(config) -> Recipe:
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, labels, train=False),
         ema=Ema(("G", "D"), config.ema) if config.ema else None,
         standing=lambda variables, z, labels: {**variables, "G": standing(generator, variables["G"], z, labels)},
+        hidden_labels=True,
     )
 
 

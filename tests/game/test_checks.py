@@ -40,6 +40,17 @@ BAD = [  # a config on digits, overrides, what is said
         "minibatch_discrimination is 5, which mixes the images, but config.phases.r1 penalises",
     ),
     ("infogan", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
+    (
+        "s3gan",
+        "phases.conditioning.name=auxiliary",
+        "labelled is 10, but s3gan by these rules needs the label of every",
+    ),
+    ("s3gan", "phases.generated_labels=batch", "is 'batch', but config.data.labelled is 10, which hides labels"),
+    (
+        "biggan",
+        "data.labelled=10",
+        "labelled is 10, but biggan by these rules needs the label of every image: set it to",
+    ),
     ("dcgan", "phases.lecam_decay=2.0", "lecam_decay is 2.0: expected 0 to 1"),
     (
         "ebgan",
