@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from gan_jax import config as configs
@@ -137,13 +138,17 @@ def encoder(module: ModuleType, features: Callable[[Any, int], jax.Array]) -> Ca
         rebuilt = jax.jit(lambda x: module.reconstruct(run.recipe, run.averaged, x))(images)
         draw(run, "reconstructions", _side_by_side(images, rebuilt), 8)
         error, other = (jnp.square(images - x).mean() for x in (rebuilt, jnp.roll(rebuilt, 1, 0)))
-        codes = features(run.encoded(images), run.recipe.networks["G"].module.dim_z)
+        codes = np.asarray(features(run.encoded(images), run.recipe.networks["G"].module.dim_z))
+        pixels = np.asarray(images).reshape(len(images), -1)
+        components = PCA(codes.shape[1], random_state=0).fit_transform(pixels)
         return {
             "squared error": float(error),
             "of another's": float(other),
             "same digit": np.mean(seen(rebuilt) == source.labels),
-            "probe of the encoder": probe(np.asarray(codes), source.labels),
-            "probe of pixels": probe(np.asarray(images).reshape(len(images), -1), source.labels),
+            "numbers": codes.shape[1],
+            "probe of the encoder": probe(codes, source.labels),
+            "of as many principal components": probe(components, source.labels),
+            "of pixels": probe(pixels, source.labels),
         }
 
     return measure
