@@ -59,11 +59,11 @@ def get_config(size: str = "256x8"):
 
 
 def quick(config):
-    """Two steps of the same networks with few channels, on the built-in digits at 32 x 32."""
+    """Two steps of the same networks with few channels, on the built-in digits at 16 x 16."""
     config.data.source = "digits"
-    config.data.resolution = 32
+    config.data.resolution = 16
     config.data.num_classes = 10
-    config.model.G.attention = config.model.D.attention = (16,)
+    config.model.G.attention = config.model.D.attention = (8,)
     config.model.G.channels = config.model.D.channels = 8
     config.train.length = "2 steps"
     config.train.batch_size = 4

@@ -21,7 +21,7 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "logan"
-    network = {"channels": 8 if quick else 128, "attention": (16 if quick else 64,), "sn_eps": 1e-6}
+    network = {"channels": 8 if quick else 128, "attention": (8 if quick else 64,), "sn_eps": 1e-6}
     network |= {"weight_init": "ortho", "remat": None}
     config.model = {
         "family": "biggan_deep",

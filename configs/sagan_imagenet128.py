@@ -21,7 +21,7 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "sagan"
-    network = {"channels": 4 if quick else 64, "attention": (16 if quick else 64,), "sn_eps": 1e-8}
+    network = {"channels": 4 if quick else 64, "attention": (8 if quick else 64,), "sn_eps": 1e-8}
     config.model = residual(network, network)
     config.players = {"generator": adam(1e-4, 0.0, 0.999), "discriminator": adam(4e-4, 0.0, 0.999)}
     config.phases = section(Rules(loss="hinge", conditioning={"name": "projection"}))

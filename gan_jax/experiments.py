@@ -64,13 +64,13 @@ def on_mnist(config: ConfigDict, length: str, batch: int, quick: bool, classes: 
 
 
 def on_cifar10(config: ConfigDict, length: str, batch: int, quick: bool, classes: bool = True) -> None:
-    """CIFAR-10 at 32 x 32; with `quick`, two steps on the built-in digits in its size and colours."""
-    on_images(config, "tfds:cifar10", 32, length, batch, 32 if quick else None, classes=10 if classes else 0)
+    """CIFAR-10 at 32 x 32; quick digits have 16 x 16 pixels in colour."""
+    on_images(config, "tfds:cifar10", 32, length, batch, 16 if quick else None, classes=10 if classes else 0)
 
 
 def on_imagenet128(config: ConfigDict, length: str, batch: int, quick: bool) -> None:
-    """ImageNet with its classes at 128 x 128, its convolutions in bfloat16; quick digits have 32 x 32 pixels."""
-    on_images(config, "tfds:imagenet2012", 128, length, batch, 32 if quick else None, classes=1000)
+    """ImageNet with its classes at 128 x 128, its convolutions in bfloat16; quick digits have 16 x 16 pixels."""
+    on_images(config, "tfds:imagenet2012", 128, length, batch, 16 if quick else None, classes=1000)
     config.data.crop = "biggan"
     config.precision.compute = "float32" if quick else "bfloat16"
 
@@ -152,7 +152,7 @@ def studiogan_cifar10(config: ConfigDict, quick: bool, big: bool, batch: int = 6
     eps = {"bn_eps": 1e-4, "output_bn_eps": 1e-4}
     if big:
         shared = {"dim_z": 80, "shared_dim": 128, "hierarchical": True, "shared_embedding": True}
-        network = {"attention": (16,), "sn_eps": 1e-6}
+        network = {"attention": (8 if quick else 16,), "sn_eps": 1e-6}
         g, d = {**network, **shared, **eps, "channels": 4 if quick else 96}, {**network, "channels": 2 if quick else 48}
     else:
         g, d = (

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -348,27 +349,41 @@ def scores(workdir: Path) -> dict[str, tuple]:
     return {name: (record["status"], record["scores"]) for name, record in records(workdir).items()}
 
 
+@pytest.fixture(scope="module")
+def single():
+    """One device for a process, as machines without simulated ones have."""
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("XLA_FLAGS", flags)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(single, tmp_path_factory):
+    """The real study, and what it finds when nothing happens to it."""
+    folder = tmp_path_factory.mktemp("real")
+    spec = folder / "study.py"
+    spec.write_text(real())
+    assert study(str(spec), folder / "whole")[0] == 0
+    assert len(scores(folder / "whole")) == 6
+    return str(spec), scores(folder / "whole")
+
+
 @pytest.mark.slow
-def test_a_real_study_survives_a_kill_with_the_same_records(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    (tmp_path / "study.py").write_text(real())
-    spec, workdir = str(tmp_path / "study.py"), tmp_path / "study"
-    assert study(spec, tmp_path / "whole", processes=2)[0] == 0
+def test_a_real_study_survives_a_kill_with_the_same_records(whole, tmp_path):
+    (spec, expected), workdir = whole, tmp_path / "study"
     process = begun(spec, workdir)
     until((workdir / "runs/B-000-0/checkpoints/1").exists)
     process.kill()
     process.wait()
     assert study(spec, workdir)[0] == 0
-    assert scores(workdir) == scores(tmp_path / "whole")
-    assert len(scores(workdir)) == 6
+    assert scores(workdir) == expected
 
 
 @pytest.mark.slow
-def test_seeds_at_once_give_the_records_of_seeds_alone(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    (tmp_path / "study.py").write_text(real())
-    spec = str(tmp_path / "study.py")
-    assert study(spec, tmp_path / "alone", processes=2)[0] == 0
+def test_seeds_at_once_give_the_records_of_seeds_alone(whole, tmp_path):
+    spec, expected = whole
     assert study(spec, tmp_path / "together", devices=2)[0] == 0
-    assert scores(tmp_path / "together") == scores(tmp_path / "alone")
+    assert scores(tmp_path / "together") == expected
     assert len(list((tmp_path / "together/logs").glob("*-together.json"))) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from gan_jax.errors import ConfigError, explained
 from gan_jax.report import atomic
 from gan_jax.report.goodput import read_attempts, totals
-from gan_jax.report.scores import is_number
+from gan_jax.report.scores import scores_of
 from gan_jax.report.writers import read_metrics
 from gan_jax.study.definition import Run, Study, as_json, changes
 
@@ -102,8 +102,7 @@ def judged(folder: Path, run: Run) -> Record | None:
     if not path.is_file():
         return None
     found = json.loads(path.read_text())
-    scores = {name: value for name, value in found.items() if is_number(value)}
-    return Record(found.get("status", DONE), scores, seconds(folder), run.overrides)
+    return Record(found.get("status", DONE), scores_of(found), seconds(folder), run.overrides)
 
 
 def seconds(folder: Path) -> float:
