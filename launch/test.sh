@@ -12,4 +12,4 @@ ruff check .
 ruff format --check .
 mypy
 # Compiling, most of the work, keeps one core busy; a process may grow to 6 GB.
-exec python -m pytest --numprocesses=2 --dist=worksteal "$@"
+exec python -m pytest --numprocesses=2 --dist=loadfile "$@"
