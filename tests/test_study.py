@@ -350,24 +350,17 @@ def scores(workdir: Path) -> dict[str, tuple]:
 
 
 @pytest.fixture(scope="module")
-def single():
-    """One device for a process, as machines without simulated ones have."""
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        patch.setenv("XLA_FLAGS", flags)
-        yield
-
-
-@pytest.fixture(scope="module")
-def whole(single, tmp_path_factory):
-    """The real study, and what it finds when nothing happens to it."""
+def whole(tmp_path_factory):
+    """The real study, and what it finds when nothing happens to it; on one device, as without simulated ones."""
     folder = tmp_path_factory.mktemp("real")
     spec = folder / "study.py"
     spec.write_text(real())
-    assert study(str(spec), folder / "whole")[0] == 0
-    assert len(scores(folder / "whole")) == 6
-    return str(spec), scores(folder / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("XLA_FLAGS", f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1")
+        assert study(str(spec), folder / "whole")[0] == 0
+        assert len(scores(folder / "whole")) == 6
+        yield str(spec), scores(folder / "whole")
 
 
 @pytest.mark.slow
