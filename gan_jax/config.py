@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -254,18 +255,23 @@ def to_json(config: ConfigDict) -> str:
 
 
 def flat(config: ConfigDict) -> dict[str, Any]:
-    """`{"players.generator.learning_rate": value, ...}` with JSON's types: tuples become lists."""
-    out = {}
+    """`{"players.generator.learning_rate": value, ...}` with JSON's types: tuples become lists. Empty sections fall away."""
+    return {name: value for name, value in leaves(json.loads(to_json(config))).items() if value != {}}
 
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
+
+def leaves(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """What nested sections of JSON hold, by dotted names; a section with nothing in it is a leaf."""
+    found: dict[str, Any] = {}
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
             for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, inner)
+                walk(f"{name}.{key}" if name else key, inner)
         else:
-            out[prefix] = value
+            found[name] = value
 
-    walk("", json.loads(to_json(config)))
-    return out
+    walk("", sections)
+    return found
 
 
 def changes(old: ConfigDict, new: ConfigDict) -> list[str]:

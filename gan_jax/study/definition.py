@@ -201,7 +201,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     default = {
         f"methods.{name}.resolved.{k}": v for name in old["methods"] for k, v in configs.flat(configs.base()).items()
     }
-    before, after = {**default, **_flat(old)}, {**default, **_flat(new)}
+    before, after = {**default, **configs.leaves(old)}, {**default, **configs.leaves(new)}
     return [
         f"{name} is {after.get(name, 'absent')!r} but {before.get(name, 'absent')!r} there"
         for name in sorted(before.keys() | after.keys())
@@ -238,18 +238,3 @@ def _number(text: str) -> int:
 def _described(value: Any) -> Any:
     """What JSON has no form for: a part of a study, with the name of its kind."""
     return {"is": type(value).__name__, **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}}
-
-
-def _flat(study: Mapping[str, Any]) -> dict[str, Any]:
-    """By names such as "methods.A.resolved.data.source"; values are JSON's that are no sections with something in them."""
-    found: dict[str, Any] = {}
-
-    def walk(name: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(f"{name}.{key}" if name else key, inner)
-        else:
-            found[name] = value
-
-    walk("", study)
-    return found
