@@ -75,7 +75,7 @@ def score(stems: list[str]) -> str:
         return ""
     scores = json.loads((ROOT / "benchmarks/results/digits.json").read_text()).get(on_digits)
     if scores is None:
-        return "not trained"
+        return "no score yet"
     share = scores.get("recognised")
     return f"{scores['frechet']:.3g}" if share is None else f"{100 * share:.1f} %, {scores['frechet']:.3g}"
 

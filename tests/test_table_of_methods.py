@@ -43,4 +43,4 @@ def test_evidence_and_scores_are_said(script, table, monkeypatch, tmp_path):
     (tmp_path / "benchmarks/results/digits.json").write_text(scores)
     monkeypatch.setattr(script, "ROOT", tmp_path)
     found = [script.score(stems) for stems in (["a_digits", "a_mnist"], ["b_digits"], ["c_digits"], ["d_mnist"])]
-    assert found == ["99.2 %, 1.42", "12.3", "not trained", ""]
+    assert found == ["99.2 %, 1.42", "12.3", "no score yet", ""]
