@@ -20,7 +20,7 @@ from gan_jax import cluster, flops, hardware, regression
 from gan_jax import config as configs
 from gan_jax.data.source import open_source
 from gan_jax.engine import schedule, sharding, state
-from gan_jax.engine.recipe import load
+from gan_jax.engine.recipe import Recipe, load
 from gan_jax.engine.step import lower_step, make_step
 from gan_jax.run import Run, Work, fit_to_data
 from gan_jax.workdir import environment
@@ -31,7 +31,7 @@ WARM_UP = 3
 def bench(
     config: ConfigDict, steps: int, data_only: bool = False, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Times a config on this machine, or on those of the processes that have joined.
+    """Times a config on this machine, or on those of the processes that have joined; one that grows, in its first stage.
 
     Args:
         steps: timed steps of each kind, after a warm-up.
@@ -51,22 +51,23 @@ def bench(
     source = open_source(config.data)
     config = fit_to_data(config, source)
     cluster.check_alike(config)
-    recipe, mesh = load(config), sharding.make_mesh(config.mesh)
+    recipe, mesh = _first_stage(load(config)), sharding.make_mesh(config.mesh)
+    batch_size = recipe.stages[0].batch or config.train.batch_size
     record: dict[str, Any] = {
         "format": regression.FORMAT,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "environment": environment(),
         "config": configs.flat(config),
         "data_only": data_only,
-        "batch_size": recipe.stages[0].batch or config.train.batch_size,
+        "batch_size": batch_size,
     }
     if before is not None:
         regression.check_comparable(before, record)
     with config.unlocked():
-        config.train.length = f"{2 * (steps + WARM_UP) + 1} steps"
+        config.train.length = f"{(2 * (steps + WARM_UP) + 1) * batch_size} images"
     run = Run(config, recipe, mesh, source)
     if data_only:
-        return record | {"data": _input_rates(run, record["batch_size"], WARM_UP + steps)}
+        return record | {"data": _input_rates(run, batch_size, WARM_UP + steps)}
 
     started = time.perf_counter()
     run.compile_ahead(0)
@@ -81,12 +82,17 @@ def bench(
     synthetic, current = _train(run, current, (resident[active] for active in due))
     with contextlib.closing(run.work(0)) as works:
         real, current = _train(run, current, itertools.islice(works, len(due)))
-    record["synthetic"] = _rates(synthetic, due, record["batch_size"])
-    record["real"] = _rates(real, due, record["batch_size"])
+    record["synthetic"] = _rates(synthetic, due, batch_size)
+    record["real"] = _rates(real, due, batch_size)
     record["loop_efficiency"] = record["synthetic"]["step_seconds"] / record["real"]["step_seconds"]
-    record["flops"] = _operations(run, due, record["batch_size"], record["real"]["images_per_second"])
+    record["flops"] = _operations(run, due, batch_size, record["real"]["images_per_second"])
     record["memory"] = _memory(run)
     return record
+
+
+def _first_stage(recipe: Recipe) -> Recipe:
+    """A recipe that stays in its first stage, which may be shorter than what is timed."""
+    return dataclasses.replace(recipe, stages=(dataclasses.replace(recipe.stages[0], until=None),))
 
 
 def _input_rates(run: Run, batch_size: int, steps: int) -> dict[str, float]:

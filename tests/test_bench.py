@@ -14,6 +14,7 @@ from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.engine.step import abstract_batch, lower_step, make_step
 from gan_jax.errors import ConfigError
+from gan_jax.run import Run
 
 OVERRIDES = ("mesh.shape=(4,)", "train.microbatches=2", "train.compilation_cache=none")
 
@@ -82,6 +83,36 @@ def test_the_exit_code_tells_of_a_regression(record, monkeypatch, capsys, tmp_pa
 def test_the_count_explains_the_compiler_s_with_loops_multiplied_out(record):
     """Two discriminator steps and two microbatches: a loop body counted once would be off by a factor of 3 or 4."""
     assert record["flops"]["compiler_over_analytic"] == pytest.approx(1, abs=0.02)
+
+
+GROWING = ("train.growth.batches=(16, 8, 8)", "train.growth.stable_kimg=0.032", "train.batch_size=4")
+
+
+def test_a_config_that_grows_is_timed_in_its_first_stage(monkeypatch):
+    """Which has a batch of its own, and is over here after two steps."""
+    stages = set()
+
+    class Watched(Run):
+        def compiled(self, stage, active):
+            stages.add(stage)
+            return super().compiled(stage, active)
+
+    monkeypatch.setattr(bench, "Run", Watched)
+    overrides = (*GROWING, "train.microbatches=1", "train.compilation_cache=none")
+    record = bench.bench(configs.load("configs/progan_digits.py:quick", overrides), steps=2)
+    assert record["batch_size"] == 16
+    assert stages == {0}
+    for kind in ("synthetic", "real"):
+        assert record[kind]["steps"] == 2
+        assert record[kind]["images_per_second"] == pytest.approx(16 / record[kind]["step_seconds"])
+
+
+def test_the_input_of_a_config_that_grows(monkeypatch):
+    """As many batches come as are counted, each of the stage's size."""
+    monkeypatch.setattr(bench, "_intervals", lambda batches: [0.5 for _ in batches])
+    record = bench.bench(configs.load("configs/progan_digits.py:quick", GROWING), steps=4, data_only=True)
+    assert (record["batch_size"], record["data"]["steps"]) == (16, 4)
+    assert record["data"]["images_per_second"] == 16 / 0.5
 
 
 def test_the_input_pipeline_alone():
