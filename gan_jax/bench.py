@@ -169,8 +169,10 @@ def _operations(run: Run, due: list[schedule.Active], batch_size: int, images_pe
         )
     images = len(due) * batch_size
     on_cpu = jax.devices()[0].platform == "cpu"  # simulated devices share the cores, which this product has to itself
-    measured = measured_peak(jnp.dtype(run.config.precision.compute)) * (1 if on_cpu else run.mesh.size)
-    nominal = _nominal_peak() * run.mesh.size if _nominal_peak() else None
+    dtype = run.config.precision.compute
+    measured = measured_peak(jnp.dtype(dtype)) * (1 if on_cpu else run.mesh.size)
+    nominal = _nominal_peak(dtype)
+    nominal = nominal and nominal * run.mesh.size
     achieved = analytic.total / images * images_per_second
     return {
         "per_image": analytic.total / images,
@@ -194,9 +196,10 @@ def measured_peak(dtype: jnp.dtype) -> float:
     return 2 * size**3 / min(_intervals(jax.block_until_ready(product(a)) for _ in range(10)))
 
 
-def _nominal_peak() -> float | None:
+def _nominal_peak(dtype: str) -> float | None:
+    """FLOP/s of one device by its data sheet, for networks that compute in a dtype; None where it is not known."""
     device = hardware.of_kind(jax.devices()[0].device_kind)
-    return device.peak("bfloat16") if device else None
+    return device.peak(dtype) if device else None
 
 
 def _memory(run: Run) -> dict[str, int | None]:

@@ -1,6 +1,7 @@
 """What `gan-jax bench` measures, and that the count of operations explains the compiler's."""
 
 import copy
+import dataclasses
 import datetime
 import json
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import bench, flops, main
+from gan_jax import bench, flops, hardware, main
 from gan_jax import config as configs
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import load
@@ -19,9 +20,15 @@ from gan_jax.run import Run
 OVERRIDES = ("mesh.shape=(4,)", "train.microbatches=2", "train.compilation_cache=none")
 
 
+PEAKS = {"bfloat16": 4e12, "float32": 1e12}
+
+
 @pytest.fixture(scope="module")
 def record():
-    return bench.bench(configs.load("configs/biggan_digits.py:quick", OVERRIDES), steps=4)
+    """With a data sheet for the CPU."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(hardware.DEVICES, "cpu", dataclasses.replace(hardware.DEVICES["cpu"], **PEAKS))
+        return bench.bench(configs.load("configs/biggan_digits.py:quick", OVERRIDES), steps=4)
 
 
 def test_a_record_is_json_and_adds_up(record):
@@ -113,6 +120,14 @@ def test_the_input_of_a_config_that_grows(monkeypatch):
     record = bench.bench(configs.load("configs/progan_digits.py:quick", GROWING), steps=4, data_only=True)
     assert (record["batch_size"], record["data"]["steps"]) == (16, 4)
     assert record["data"]["images_per_second"] == 16 / 0.5
+
+
+def test_the_data_sheet_s_peak_is_that_of_the_precision(record):
+    """In float32 on four devices."""
+    work = record["flops"]
+    assert work["nominal_peak"] == 4 * PEAKS["float32"]
+    assert work["share_of_nominal_peak"] == work["achieved_per_second"] / work["nominal_peak"]
+    assert "of the data sheet" in bench.as_text(record)
 
 
 def test_the_input_pipeline_alone():
