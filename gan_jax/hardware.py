@@ -30,7 +30,7 @@ class Device:
 
     Attributes:
         name: what people call it.
-        kinds: how jax's `device_kind` begins.
+        kinds: what jax's `device_kind` may be.
         bfloat16: FLOP/s of matrix products in bfloat16; None where nobody says.
         float32: FLOP/s of those in float32 at JAX's default precision, which is a single pass of bfloat16 on a TPU and
             TensorFloat-32 on NVIDIA's.
@@ -89,7 +89,7 @@ DEVICES = {
     "tpu:v6e": _tpu("v6e", ("TPU v6 lite", "TPU v6e"), 918, 31.25, 1638, 800 / 4 / 2, 16),
     "gpu:a100": Device(
         name="NVIDIA A100 SXM 80 GB",
-        kinds=("NVIDIA A100",),
+        kinds=("NVIDIA A100-SXM4-80GB",),
         bfloat16=312 * TERA,
         float32=156 * TERA,
         memory=85_100_068_864,
@@ -102,7 +102,7 @@ DEVICES = {
     ),
     "gpu:h100": Device(
         name="NVIDIA H100 SXM 80 GB",
-        kinds=("NVIDIA H100",),
+        kinds=("NVIDIA H100 80GB HBM3",),
         bfloat16=989 * TERA,
         float32=494 * TERA,
         memory=84_942_979_072,
@@ -144,8 +144,8 @@ DEVICES = {
 
 
 def of_kind(device_kind: str) -> Device | None:
-    """The device that jax calls so, by the longest beginning that is known; None for one that is not here."""
-    known = {kind: device for device in DEVICES.values() for kind in device.kinds}
-    return (
-        known[max(fitting, key=len)] if (fitting := [kind for kind in known if device_kind.startswith(kind)]) else None
-    )
+    """The device that jax calls just so; None for one that is not here.
+
+    Names that only begin alike are of other cards: "NVIDIA H100 PCIe" and "NVIDIA H200 NVL" do less.
+    """
+    return next((device for device in DEVICES.values() if device_kind in device.kinds), None)

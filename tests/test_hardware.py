@@ -24,12 +24,30 @@ def test_every_entry_is_whole_and_says_where_it_is_from(word):
     assert (device.gpu is not None) == (device.network is not None) == word.startswith("gpu")
 
 
-def test_of_kind_takes_the_longest_beginning():
+def test_of_kind_knows_a_device_by_its_whole_name():
     assert hardware.of_kind("TPU v5 lite").name == "TPU v5e"
     assert hardware.of_kind("TPU v5").name == "TPU v5p"
-    assert hardware.of_kind("NVIDIA H200").memory > hardware.of_kind("NVIDIA H100 80GB HBM3").memory
     assert hardware.of_kind("cpu").peak("bfloat16") is None
-    assert hardware.of_kind("Cerebras") is None
+    for word, device in ACCELERATORS.items():
+        assert all(hardware.of_kind(kind) is device for kind in device.kinds)
+        assert device.gpu is None or hardware.of_kind(device.gpu.name) is device, word
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "NVIDIA H100 PCIe",
+        "NVIDIA H100 NVL",
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+        "NVIDIA H200 NVL",
+        "NVIDIA A100 80GB PCIe",
+        "NVIDIA A100-SXM4-40GB",
+        "TPU v4 lite",
+        "Cerebras",
+    ],
+)
+def test_of_kind_takes_no_other_for_one_that_it_knows(kind):
+    assert hardware.of_kind(kind) is None
 
 
 @pytest.mark.parametrize(
