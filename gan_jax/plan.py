@@ -30,6 +30,7 @@ Variant = tuple[int, schedule.Active]  # stage and due phases
 Memory = dict[str, Any]
 SHARDED = ((".*", "largest"),)
 JAX_TAKES = 0.75  # of a GPU's memory, unless XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise
+JAX_CAN_TAKE = 0.95  # CUDA and its libraries need the rest
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -188,6 +189,7 @@ def _compile(job: Job, place: topology.Target) -> tuple[dict[Variant, Compiled],
 
 def _memory(place: topology.Target, arguments: int, outputs: int, aliased: int, temporaries: int, code: int) -> Memory:
     needed, capacity = arguments + outputs - aliased + temporaries + code, place.device.memory
+    usable = capacity and int(capacity * (JAX_CAN_TAKE if place.platform == "gpu" else 1))
     return {
         "arguments": arguments,
         "outputs": outputs,
@@ -196,8 +198,9 @@ def _memory(place: topology.Target, arguments: int, outputs: int, aliased: int, 
         "code": code,
         "needed": needed,
         "capacity": capacity,
+        "usable": usable,
         "free_share": capacity and 1 - needed / capacity,
-        "fits": capacity and needed <= capacity,
+        "fits": usable and needed <= usable,
     }
 
 
@@ -219,16 +222,16 @@ def _refused(job: Job, place: topology.Target, message: str) -> Memory | None:
 
 def _advice(job: Job, place: topology.Target, memory: Memory) -> list[str]:
     """What might make it fit: sentences for people; none where it does."""
-    capacity = place.device.memory
     if memory["fits"] is not False:
-        if place.platform == "gpu" and memory["needed"] > JAX_TAKES * capacity:
+        if place.platform == "gpu" and memory["needed"] > JAX_TAKES * memory["capacity"]:
             return [
-                f"JAX takes {JAX_TAKES:.0%} of a GPU's memory: set XLA_PYTHON_CLIENT_MEM_FRACTION=0.95 to train this"
+                f"JAX takes {JAX_TAKES:.0%} of a GPU's memory: set XLA_PYTHON_CLIENT_MEM_FRACTION={JAX_CAN_TAKE} to train "
+                "this"
             ]
         return []
     advice = []
     fixed = memory["needed"] - memory["temporaries"]
-    times = next((2**n for n in range(1, 21) if fixed + memory["temporaries"] / 2**n <= capacity), None)
+    times = next((2**n for n in range(1, 21) if fixed + memory["temporaries"] / 2**n <= memory["usable"]), None)
     if times and job.divides(times):
         advice.append(
             f"--config.train.microbatches={times * job.microbatches} would, if temporaries shrink in proportion (--fit "

@@ -55,6 +55,8 @@ def _memory_line(memory: dict[str, Any]) -> str:
     if memory["capacity"]:
         text += f" of {size(memory['capacity'])}: "
         text += f"{memory['free_share']:.1%} are free" if memory["fits"] else "it does not fit"
+        if not memory["fits"] and memory["usable"] < memory["capacity"]:
+            text += f" in the {size(memory['usable'])} that JAX can take"
     return text + f" (microbatches: {memory['microbatches']})"
 
 

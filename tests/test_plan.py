@@ -155,6 +155,18 @@ def test_what_does_not_fit_is_told_with_what_might_help(monkeypatch, planned):
     assert "mesh.rules" in text
 
 
+@pytest.mark.parametrize(("share", "fits"), [(0.94, True), (0.97, False)])
+def test_of_a_gpu_jax_cannot_take_all(monkeypatch, planned, share, fits):
+    """Where all of its memory would do, and less of it not, that is not fitting."""
+    of_cpu(monkeypatch, **{**FIGURES, "memory": int(planned[0]["memory"]["needed"] / share)})
+    place = dataclasses.replace(topology.open_target("cpu:4"), platform="gpu", shape=(1, 1, 4))
+    monkeypatch.setattr(topology, "open_target", lambda words: place)
+    record, text = plan.plan(make_config("train.length=1 steps"), "gpu")
+    assert record["memory"]["fits"] is fits
+    assert ("set XLA_PYTHON_CLIENT_MEM_FRACTION=0.95" in text) == fits
+    assert ("that JAX can take" in text) == ("--config.train.microbatches=2 would" in text) == (not fits)
+
+
 def test_fit_doubles_the_microbatches_until_it_fits(monkeypatch):
     # Written out, as it is on CPU, the microbatches would be computed at the same time.
     config = make_config("train.length=1 steps", "train.unroll=False", f"train.batch_size={16 * BATCH}")
