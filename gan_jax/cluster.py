@@ -20,6 +20,7 @@ from gan_jax.errors import ConfigError
 
 DETECTED = ("auto", "slurm", "k8s", "mpi4py")
 START, HEARTBEAT, SHUTDOWN = 600, 60, 60  # seconds that processes wait to begin, without a sign, and to end
+_heartbeat = HEARTBEAT  # of the run that this process has joined, beside what jax keeps of it
 
 
 def join(
@@ -51,10 +52,11 @@ def join(
             raise ConfigError(f"--process is {process} of --processes={processes}: expected 0 to {processes - 1}")
     elif cluster not in DETECTED:
         raise ConfigError(f"--cluster is {cluster!r}: expected one of {', '.join(DETECTED)}")
-    start, heartbeat, shutdown = timeouts or (START, HEARTBEAT, SHUTDOWN)
+    global _heartbeat
+    start, _heartbeat, shutdown = timeouts or (START, HEARTBEAT, SHUTDOWN)
     limits = {
         "initialization_timeout": start,
-        "heartbeat_timeout_seconds": heartbeat,
+        "heartbeat_timeout_seconds": _heartbeat,
         "shutdown_timeout_seconds": shutdown,
     }
     try:
@@ -96,7 +98,7 @@ def check_alike(config: ConfigDict) -> None:
 def wait_if_alone(error: Exception) -> None:
     """After a collective that failed: if another process was lost, jax ends this one meanwhile, with exit code 134."""
     if jax.distributed.is_initialized() and isinstance(error, jax.errors.JaxRuntimeError):
-        time.sleep(HEARTBEAT + 15)
+        time.sleep(_heartbeat + 15)
 
 
 def leave(code: int) -> NoReturn:
