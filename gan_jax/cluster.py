@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from gan_jax import config as configs
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, LostError
 
 DETECTED = ("auto", "slurm", "k8s", "mpi4py")
 START, HEARTBEAT, SHUTDOWN = 600, 60, 60  # seconds that processes wait to begin, without a sign, and to end
@@ -39,6 +39,8 @@ def join(
 
     Raises:
         ConfigError: the arguments do not go together, or no cluster is found.
+        LostError: one is found, but its first process has no address within START, or it cannot be asked who is who.
+            Where one of the processes does not come, jax ends this one instead, with the same exit code.
     """
     explicit = (coordinator, processes, process)
     if cluster is None and explicit == (None, None, None):
@@ -65,8 +67,9 @@ def join(
         else:
             jax.distributed.initialize(cluster_detection_method=None if cluster == "auto" else cluster, **limits)
     except (ValueError, RuntimeError) as error:
+        kind = ConfigError if isinstance(error, ValueError) else LostError
         reason = " ".join(str(error).split())[:300]
-        raise ConfigError(
+        raise kind(
             f"the processes cannot join ({reason}): see that all were started alike, or name --coordinator=HOST:PORT, "
             "--processes=N and --process=I"
         ) from error

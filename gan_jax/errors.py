@@ -28,6 +28,12 @@ class ConfigError(UserError):
     exit_code = 2
 
 
+class LostError(UserError):
+    """Another process of the run is not there: exit code 134, as where JAX finds that out, and all may start again."""
+
+    exit_code = 134
+
+
 def is_remote(path: str | os.PathLike) -> bool:
     """Whether a path lies in a bucket."""
     return "://" in os.fspath(path)

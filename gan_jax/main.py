@@ -18,7 +18,7 @@ STARTED = time.monotonic()
 
 
 def run() -> None:
-    """Entry point of the console script: exits with 0 done, 1 failure, 2 unusable arguments, 42 stopped and saved."""
+    """Entry point of the console script: exits with 0 done, 1 failure, 2 unusable arguments, 42 stopped, 134 left alone."""
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()

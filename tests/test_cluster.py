@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from gan_jax import cluster
+from gan_jax.errors import ConfigError, LostError
 
 
 @pytest.fixture
@@ -30,3 +31,22 @@ def test_after_a_failed_collective_jax_has_the_time_to_miss_the_other_process(jo
     assert heartbeat + 10 <= seconds <= heartbeat + 30
     cluster.wait_if_alone(ValueError("of this process alone"))
     assert slept == [seconds]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "code"),
+    [
+        (RuntimeError("Failed to recognize coordinator address gan-jax-train-0-0"), LostError, 134),
+        (ValueError("coordinator_address should be defined."), ConfigError, 2),
+    ],
+)
+def test_a_host_that_is_late_is_no_mistake_of_the_command(monkeypatch, raised, kind, code):
+    """The JobSets start all again after 134, as where jax itself finds that a process does not come; never after 2."""
+
+    def initialize(**limits):
+        raise raised
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(kind, match=f"the processes cannot join .{raised}") as caught:
+        cluster.join("auto", None, None, None)
+    assert caught.value.exit_code == code
