@@ -27,7 +27,7 @@ def get_config(size: str = ""):
         "D": {**network, "width": 16 if quick else 1024, "keep": 0.5},
     }
     config.players = {"generator": adam(1e-4, 0.5, 0.999), "discriminator": adam(1e-4, 0.5, 0.999)}
-    config.phases = {"stochastic": True}
+    config.phases = {"stochastic": True, "r1": 0.0}
     config.ema = {}
     on_cifar10(config, "1000 epochs", 100, quick, classes=False)
     return config

@@ -24,7 +24,7 @@ def get_config(size: str = ""):
         "D": {**network, "norm": "none", "width": 16 if quick else 256, "keep": 0.5},
     }
     config.players = {"generator": adam(3e-4, 0.5, 0.999), "discriminator": adam(3e-4, 0.5, 0.999)}
-    config.phases = {"stochastic": size != "bigan"}
+    config.phases = {"stochastic": size != "bigan", "r1": 1.0}
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=4000, quick=quick, classes=False)
     return config

@@ -3,8 +3,9 @@
     gan-jax train --config=configs/cgan_mnist.py --workdir=workdirs/cgan_mnist
 
 Paper: arXiv 1411.1784, section 4.1: z of 100, batch 100, a rate of 0.1 that every update divides by 1.00004, momentum
-from 0.5 to 0.7. There z and the class, and pixels and class, go through layers of their own before they are joined;
-here a table of classes is joined to z and to the pixels. The length is ours.
+from 0.5 to 0.7. There z and the class, and pixels and class, go through layers of their own before they are joined,
+and the generator has dropout of 0.5 as well; here a table of classes is joined to z and to the pixels. The length is
+ours.
 Data: MNIST of TFDS. Hardware: a CPU; 2.6 and 1.3 million parameters. Not yet trained with this code, so no score is
 claimed; no published one to compare with was verified.
 """

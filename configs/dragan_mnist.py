@@ -4,7 +4,8 @@
 
 Paper: arXiv 1705.07215; the settings are those of kodalinaveen3/DRAGAN, DRAGAN.ipynb: uniform z of 100, 128 hidden
 units in both networks, batch 128, penalty 10, Adam 1e-4 (0.5, 0.9), one step each. There weights begin as Xavier's, and
-the critic sees pixels from 0 to 1, as it does here. The length is ours.
+pixels go from 0 to 1; the gradient here, by pixels from -1 to 1, is half of that, so that a norm of 1 allows twice the
+slope. The length is ours.
 Data: MNIST of TFDS. Hardware: a CPU; 0.11 and 0.10 million parameters. Not yet trained with this code, so no score is
 claimed; no published one to compare with was verified.
 """

@@ -18,7 +18,7 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "logan"
-    config.model = small_residual(quick)
+    config.model = {**small_residual(quick), "latents": "uniform"}
     config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
     config.phases = section(Rules(loss="hinge", discriminator_steps=2, conditioning={"name": "projection"}))
     config.ema = {"decay": 0.99, "start": "100 steps"}

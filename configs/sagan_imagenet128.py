@@ -4,7 +4,8 @@
 
 Paper: arXiv 1805.08318; the settings are those of brain-research/self-attention-gan: batch 256, one step each, Adam
 1e-4 for the generator and 4e-4 for the discriminator (0, 0.999; the paper has 0.9), a million steps; attention at 64
-pixels, as in BigGAN-PyTorch's launch_SAGAN_bs128x2_ema.sh, which also has the average of the generator.
+pixels, as in BigGAN-PyTorch's launch_SAGAN_bs128x2_ema.sh, which also has the average of the generator. There the
+generator's tables of classes begin at 1 and 0, here about them.
 Data: `imagenet2012` of TFDS, whose archives are downloaded by hand, prepared as in `biggan_imagenet128.py`.
 Hardware: four GPUs; 42.0 and 39.4 million parameters. The paper has FID 18.65 and IS 52.52. Not yet trained with this
 code, so no score is claimed.

@@ -4,7 +4,8 @@
 
 Paper: arXiv 1802.05637; the settings are those of pfnet-research/sngan_projection, configs/sn_projection.yml, on four
 GPUs: hinge loss, batch 64, twice that for the generator, five discriminator steps, Adam 2e-4 (0, 0.9) for 450,000
-steps, with rates that fall to 0 in the last 50,000. There some kernels of the generator begin larger than Glorot's.
+steps, with rates that fall to 0 in the last 50,000. There some kernels of the generator begin larger than Glorot's,
+and its tables of classes at 1 and 0, here about them.
 Data: `imagenet2012` of TFDS, whose archives are downloaded by hand, prepared as in `biggan_imagenet128.py`.
 Hardware: four GPUs; 42.0 and 30.0 million parameters. FID 27.62 and IS 36.8 are what SAGAN's paper (arXiv 1805.08318)
 says of it. Not yet trained with this code, so no score is claimed.

@@ -4,8 +4,8 @@
 
 Paper: arXiv 1512.09300; the settings are those of andersbll/autoencoding_beyond_pixels, celeba_aegan.py: z of 128,
 batch 64, RMSProp 3e-4, 150 epochs of 250 steps, the error of features times 1e-5 in the generator's loss. There the
-rate falls from epoch to epoch, real images count 0.66, and the networks have kernels of 5 and one halving less; here
-they are DCGAN's.
+rate falls from epoch to epoch, real images count 0.66, a player that is far ahead waits, and the networks have kernels
+of 5 and one halving less; here they are DCGAN's.
 Data: CelebA of TFDS, the centre of each image. Hardware: one GPU; generator 3.8, encoder 4.9, discriminator 2.8 million
 parameters. Not yet trained with this code, so no score is claimed; no published one to compare with was verified.
 """

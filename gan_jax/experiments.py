@@ -142,7 +142,7 @@ def studiogan_cifar10(config: ConfigDict, quick: bool, big: bool, batch: int = 6
 
     100,000 steps of the generator, mirrored images, Adam (0.5, 0.999) and orthogonal weights for both players. The
     discriminator's batch normalisation has an epsilon of 1e-5 here, of 1e-4 there, and the layers behind its features a
-    bias where some of those there have none.
+    bias where some of those there have none. Biases begin as PyTorch's by itself do, there at 0.
 
     Args:
         big: BigGAN's networks with attention, spectral normalisation in both and an average of the generator ("big_resnet"),

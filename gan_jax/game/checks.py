@@ -13,6 +13,8 @@ from gan_jax.game.terms import PENALTIES
 
 # Normalisations that want a label or a vector for each image, which generators give them.
 CONDITIONED = ("categorical", "conditional", "self_modulated")
+# Losses that a number added to all logits changes little or nothing in.
+_LEVEL_IS_FREE = ("wasserstein", "relativistic")
 Shapes = Mapping[str, Mapping[str, Any]]
 
 
@@ -25,22 +27,31 @@ def collections(networks: Mapping[str, Network]) -> Shapes:
 
 
 def game(
-    config: Any, rules: Rules, conditioning: Conditioning, networks: Mapping[str, Network], shapes: Shapes
+    config: Any,
+    rules: Rules,
+    conditioning: Conditioning,
+    networks: Mapping[str, Network],
+    shapes: Shapes,
+    adversarial: bool = True,
 ) -> None:
     """Refuses rules of a game that cannot be played by its two networks.
 
     Args:
         conditioning: what the recipe made of `rules.conditioning`.
         shapes: the collections of both networks.
+        adversarial: whether the method plays the rules' loss, of which high logits mean real images.
 
     Raises:
-        ConfigError: a penalty on the gradients of single images where batch normalisation or minibatch discrimination mixes
-            them, or the latter without a head that has it; a batch of one image where statistics are taken over it; weight
-            clipping beside a penalty; a conditioning that the recipe does not
-            have, or that wants class numbers where labels are vectors; labels of a batch in which some are hidden; a loss
-            of energies for logits, or of logits for
-            energies.
+        ConfigError: see the functions below, one for each subject.
     """
+    _single_images(rules, shapes)
+    _classes(config, rules, conditioning)
+    _logits(config, rules, getattr(networks["D"].module, "energies", False), adversarial, conditioning.alone)
+    statistics(config, shapes)
+
+
+def _single_images(rules: Rules, shapes: Shapes) -> None:
+    """Penalties on the gradients of single images beside what mixes them, or beside weight clipping."""
     penalties = [name for name in PENALTIES if getattr(rules, name)]
     if penalties and "batch_stats" in shapes["D"]:
         raise ConfigError(
@@ -62,28 +73,61 @@ def game(
         raise ConfigError(
             f"config.phases.clip is {rules.clip} beside config.phases.{penalties[0]}, two ways to the same end: set one to 0"
         )
-    name = rules.conditioning.get("name")
+
+
+def _classes(config: Any, rules: Rules, conditioning: Conditioning) -> None:
+    """A conditioning that the recipe does not have, class numbers where labels are vectors, or hidden labels that are read."""
+    name, hidden = rules.conditioning.get("name"), config.data.labelled
     if name != "none" and not conditioning.head:
         raise ConfigError(
-            f'config.phases.conditioning is {name!r}, which {config.recipe} does not have: set it to "none"'
+            f'config.phases.conditioning.name is {name!r}, which {config.recipe} does not have: set it to "none"'
         )
     if name in OF_NUMBERS and config.data.labels == "vector":
         raise ConfigError(
-            f"config.phases.conditioning is {name!r}, which wants one class for each image, but config.data.labels is "
+            f"config.phases.conditioning.name is {name!r}, which wants one class for each image, but config.data.labels is "
             '"vector": set it to "index"'
         )
-    if config.data.labelled and rules.generated_labels != "uniform":
+    if hidden and rules.generated_labels != "uniform":
         raise ConfigError(
-            f"config.phases.generated_labels is {rules.generated_labels!r}, but config.data.labelled is "
-            f'{config.data.labelled}, which hides labels of the real images: set it to "uniform"'
+            f"config.phases.generated_labels is {rules.generated_labels!r}, but config.data.labelled is {hidden}, which hides "
+            'labels of the real images: set it to "uniform"'
         )
-    energies = getattr(networks["D"].module, "energies", False)
+    if hidden and (embedding := config.model.D.get("embedding")):
+        raise ConfigError(
+            f"config.model.D.embedding is {embedding}, which reads the label of every image, but config.data.labelled is "
+            f"{hidden}, which hides some: set it to 0"
+        )
+
+
+def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone: bool) -> None:
+    """A loss of energies for logits or the reverse, and rules that take logits for something that they are not here.
+
+    Adaptive augmentation and APA count positive logits of real images, which say nothing where the loss does not care for
+    their level; LeCam and top-k training take high ones for real.
+    """
     if energies != rules.loss.startswith("energy:"):
         found, wanted = ("energies", '"energy:MARGIN"') if energies else ("logits", "another")
         raise ConfigError(
             f"config.phases.loss is {rules.loss!r}, but the discriminator gives {found}: set it to {wanted}"
         )
-    statistics(config, shapes)
+    values = {"pseudo": rules.pseudo, "augment.target": rules.augment.get("target"), "lecam": rules.lecam}
+    values |= {"top_k": rules.top_k % 1, "label_smoothing": rules.label_smoothing}
+    played = adversarial and not alone
+    reasons = {}
+    if played and rules.loss in _LEVEL_IS_FREE:
+        said = f"reads the level of logits, for which the loss {rules.loss!r} does not care"
+        reasons |= dict.fromkeys(("pseudo", "augment.target"), said)
+    if not played:
+        reasons |= dict.fromkeys(
+            ("top_k", "label_smoothing"), "belongs to an adversarial loss, in whose place others are here"
+        )
+    if energies or not adversarial:
+        said = "takes high logits for real images, which here have low ones"
+        reasons |= dict.fromkeys(("pseudo", "augment.target", "lecam", "top_k"), said)
+    for rule, reason in reasons.items():
+        if values[rule]:
+            neutral = {"augment.target": "None", "top_k": "1"}.get(rule, "0")
+            raise ConfigError(f"config.phases.{rule} {reason} ({config.recipe}): set it to {neutral}")
 
 
 def statistics(config: Any, shapes: Shapes, parts: int = 1) -> None:

@@ -78,7 +78,7 @@ def build(section: Mapping[str, Any], num_classes: int) -> Conditioning:
             raise ConfigError("config.phases.conditioning.temperature is 0: expected more")
     if name != "none" and num_classes < 1:
         raise ConfigError(
-            f"config.phases.conditioning is {name!r}, which needs labels, but config.data.num_classes is {num_classes}: "
+            f"config.phases.conditioning.name is {name!r}, which needs labels, but config.data.num_classes is {num_classes}: "
             'take data with classes, or "none"'
         )
     return make(num_classes, **{**defaults, **values})

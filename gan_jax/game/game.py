@@ -79,7 +79,7 @@ def describe(
         "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
     }
     shapes = checks.collections(networks)
-    checks.game(config, rules, conditioning, networks, shapes)
+    checks.game(config, rules, conditioning, networks, shapes, extras.adversarial)
     game = _Game(config, rules, latents, conditioning, extras, shapes)
 
     steps = extras.discriminator_steps or rules.discriminator_steps
@@ -92,6 +92,8 @@ def describe(
 
     def with_standing(variables, z, labels):
         return {**variables, "G": standing(generator, variables["G"], z, labels)}
+
+    keeps_moments = hasattr(generator, "bn_momentum") and "batch_stats" in shapes["G"]
 
     def sample(variables, z, labels, options):
         return generator.apply(variables["G"], z, labels, train=False)
@@ -107,7 +109,7 @@ def describe(
         sample=sample,
         aux=game.aux,
         ema=Ema(("G",), config.ema) if config.ema else None,
-        standing=with_standing if hasattr(generator, "bn_momentum") else None,
+        standing=with_standing if keeps_moments else None,
         hidden_labels=conditioning.hidden_labels,
     )
 
@@ -156,7 +158,9 @@ class _Game:
         if "D" in self._virtual:
             data, batch = self._config.data, self._config.train.batch_size // self._config.train.microbatches
             image = jnp.zeros((batch, data.resolution, data.resolution, data.channels))
-            start["reference"] = {"image": image, "label": jnp.zeros(batch, jnp.int32)}
+            vector = data.labels == "vector"
+            label = jnp.zeros((batch, data.num_classes)) if vector else jnp.zeros(batch, jnp.int32)
+            start["reference"] = {"image": image, "label": label}
         return start
 
     def adaptations(self) -> list[Phase]:
@@ -206,7 +210,7 @@ class _Game:
 
     def _deal(self, view, batch, key):
         """The round before it is judged, the generator with advanced statistics, the discriminator, a cost of latents."""
-        key_z, key_y, key_g, key_d, key_a, key_p, key_r = jax.random.split(key, 7)
+        key_z, key_y, key_g, key_d, key_a, key_p, key_r, key_shared = jax.random.split(key, 8)
         real, real_labels = to_float(batch["image"]), batch["label"]
         rules, data = self._rules, self._config.data
         labels = view.generated_labels(key_y, real_labels, data.num_classes, rules.generated_labels)
@@ -220,15 +224,16 @@ class _Game:
             return generator(z, labels)[0]
 
         fake, g = generator(z, labels)
-        round, cost = Round(view, real, real_labels, fake, labels, z, judge, generate), jnp.float32(0)
+        round, cost = Round(view, real, real_labels, fake, labels, z, key_shared, judge, generate), jnp.float32(0)
         if self._extras.refine:
             z, cost = self._extras.refine(round, key_r)
             fake, g = generator(z, labels)
             round = dataclasses.replace(round, z=z, fake=fake)
-        if rules.pseudo and len(fake) == len(real):
+        if rules.pseudo:
+            # With their labels, so that these stay true; PyTorch-StudioGAN keeps those of the real images.
             taken = round.uniform(key_p, (len(real),)) < self._pseudo.value(view.aux["pseudo"], view.images)
-            mixed = jnp.where(taken[:, None, None, None], jax.lax.stop_gradient(fake), real)
-            round = dataclasses.replace(round, real=mixed)
+            mixed = _chosen(taken, (jax.lax.stop_gradient(fake), labels), (real, real_labels))
+            round = dataclasses.replace(round, real=mixed[0], real_labels=mixed[1])
         return round, g, discriminator, cost
 
     def _seated(self, view: View, name: str, key: jax.Array) -> "_Seated":
@@ -266,6 +271,11 @@ class _Game:
             return None
         passed = jnp.asarray(view.images, jnp.float32) / self._rules.top_k_images
         return top_share(logits, jnp.maximum(self._rules.top_k_decay**passed, self._rules.top_k))
+
+
+def _chosen(taken: jax.Array, these: Any, those: Any) -> Any:
+    """Of two trees of arrays [n, ...] the rows of the first where `taken` bool [n], of the second elsewhere."""
+    return jax.tree.map(lambda a, b: jnp.where(jnp.expand_dims(taken, tuple(range(1, a.ndim))), a, b), these, those)
 
 
 def _clipping(bound: float) -> Callable[[Any], Any] | None:

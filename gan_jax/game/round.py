@@ -20,6 +20,7 @@ class Round:
         view: what the loss sees of the state.
         real, fake: images float32 [n, r, r, c] in [-1, 1]; real_labels, fake_labels: theirs.
         z: the latents of the generated ones.
+        key: for what a memory and a term are to draw alike.
         judge: `(images, labels, augmented=True) -> Verdict` by the discriminator; pure.
         generate: `(z, labels) -> images` by the generator; pure.
         real_verdict, fake_verdict: the discriminator's, augmented; None until it has judged.
@@ -32,6 +33,7 @@ class Round:
     fake: jax.Array
     fake_labels: jax.Array
     z: jax.Array
+    key: jax.Array
     judge: Callable[..., Verdict]
     generate: Callable[[jax.Array, jax.Array], jax.Array]
     real_verdict: Verdict | None = None

@@ -30,7 +30,7 @@ def contrastive(embedding: jax.Array, proxy: jax.Array, labels: jax.Array, tempe
         embedding: float32 [n, d]. proxy: float32 [n, d], that of the label of each image.
     """
     others = 1 - jnp.eye(len(labels))
-    pairs = jnp.exp(_cosines(embedding, embedding) / temperature) * others
+    pairs = jnp.exp(cosines(embedding, embedding) / temperature) * others
     to_proxy = jnp.exp((_unit(embedding) * _unit(proxy)).sum(-1) / temperature)
     alike = to_proxy + (pairs * _alike(labels)).sum(1)
     return -jnp.log(alike / (to_proxy + pairs.sum(1))).mean()
@@ -49,19 +49,20 @@ def data_to_data(
         margin: m_p, 0.98 as published: positives are pulled below it, negatives pushed above 1 - margin.
     """
     others = 1 - jnp.eye(len(labels))
-    similarity = (_cosines(embedding, embedding) + margin - 1) / temperature
+    similarity = (cosines(embedding, embedding) + margin - 1) / temperature
     largest = jnp.where(others > 0, similarity, -jnp.inf).max(1, keepdims=True)
     negatives = jnp.exp(relu(similarity) - jax.lax.stop_gradient(largest)) * (1 - _alike(labels))
     pull = relu((margin - (_unit(embedding) * _unit(proxy)).sum(-1)) / temperature)
     return (pull + jnp.log(jnp.exp(-pull) + negatives.sum(1))).mean()
 
 
+def cosines(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Of the angles between rows of float32 [n, d] and of [m, d]: [n, m]."""
+    return jnp.matmul(_unit(a), _unit(b).T, precision=jax.lax.Precision.HIGHEST)
+
+
 def _unit(x):
     return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-16))
-
-
-def _cosines(a, b):
-    return jnp.matmul(_unit(a), _unit(b).T, precision=jax.lax.Precision.HIGHEST)
 
 
 def _alike(labels):

@@ -44,8 +44,8 @@ class Discriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
         if any(dict(self.head).values()):
             raise ConfigError(
-                "EBGAN's discriminator says nothing but energies, and is asked for more: set config.phases.conditioning to "
-                '"none", and rotation and minibatch_discrimination to 0'
+                "EBGAN's discriminator says nothing but energies, and is asked for more: set config.phases.conditioning.name "
+                'to "none", and rotation and minibatch_discrimination to 0'
             )
         down, up = (functools.partial(layer, dtype=self.dtype) for layer in (StridedConv, ConvTranspose))
         norm = normalizer(self.norm)

@@ -3,17 +3,20 @@
 A discriminator tells pairs (x, E(x)) of real images from pairs (G(z), z); generator and encoder, one player, make them
 alike, so that E inverts G. All learn in one update, from the same pairs, by cross-entropy with the labels changed for
 the player of G and E. With `phases.stochastic` the encoder's vector is a mean and a logarithm of a variance, and E(x)
-is drawn (ALI); without, E(x) is the vector (BiGAN).
+is drawn (ALI); without, E(x) is the vector (BiGAN). `phases.r1`, which the papers do not have, is the weight of the
+discriminator's squared gradient by the real images and their E(x) (arXiv 1801.04406): it keeps few images from being
+learnt by heart.
 """
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
-from gan_jax.game import checks
+from gan_jax.game import checks, ranges
 from gan_jax.game.latents import latents
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
+from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.ali import Discriminator
 from gan_jax.networks.dcgan import Generator
 from gan_jax.networks.encoder import Encoder
@@ -22,6 +25,7 @@ from gan_jax.networks.encoder import Encoder
 def build(config) -> Recipe:
     data, model, phases = config.data, config.model, config.phases
     checks.labels(model, 0)
+    ranges.check(phases, "r1")
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
     encoder = Encoder(**model.E, **given, outputs=model.G.dim_z * (2 if phases.stochastic else 1))
@@ -49,6 +53,14 @@ def build(config) -> Recipe:
             "discriminator": loss.discriminator(real_logits, fake_logits),
             "generator": loss.discriminator(fake_logits, real_logits),
         }
+        if phases.r1:
+
+            def judge(pairs):
+                images, codes = pairs[:, : -z.size].reshape(real.shape), pairs[:, -z.size :]
+                return view.net("D")(images, codes, rngs=draws)[0]
+
+            pairs = jnp.concatenate([real.reshape(len(real), -1), codes], axis=-1)
+            values["discriminator"] += phases.r1 / 2 * zero_centred_penalty(judge, pairs)
         metrics = {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
         return values, Out({"G": g.stats, "E": e.stats, "D": d.stats}, metrics=metrics)
 

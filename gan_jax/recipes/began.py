@@ -1,9 +1,9 @@
 """BEGAN (Berthelot, Schumm and Metz 2017, arXiv 1703.10717): an autoencoder judges, and a balance is kept.
 
 L is the mean absolute error of the discriminator, an autoencoder. It minimises L(x) - k L(G(z)), the generator
-L(G(z)), both in one update. k, from 0, moves by `phases.step` times gamma L(x) - L(G(z)) within [0, 1], so that
-L(G(z)) stays at gamma of L(x): a lower gamma means better and less diverse images. Form: carpedm20/BEGAN-tensorflow,
-trainer.py.
+L(G(z)), both in one update. k, from 0, moves by `phases.step` times gamma L(x) - L(G(z)) within [0, 1], once for each
+microbatch, so that L(G(z)) stays at gamma of L(x): a lower gamma means better and less diverse images. Form:
+carpedm20/BEGAN-tensorflow, trainer.py.
 """
 
 import jax.numpy as jnp

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import checks, ranges
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
@@ -22,6 +23,7 @@ _OWNERS = {"generator": "G", "encoder": "E", "discriminator": "D"}
 
 def build(config) -> Recipe:
     data, model = config.data, config.model
+    ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
     images = {"resolution": data.resolution, "image_channels": data.channels, "num_classes": 0}
     given = {**images, "dtype": compute_dtype(config)}
     generator = biggan.Generator(**model.G, **given)
@@ -53,12 +55,14 @@ def build(config) -> Recipe:
         return sum(of_real).mean() - sum(of_fake).mean(), Out(stats)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, size)), label)),
+        "E": Network(encoder, lambda: (image,)),
+        "D": Network(discriminator, lambda: (image, jnp.zeros((1, size)))),
+    }
+    checks.statistics(config, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, size)), label)),
-            "E": Network(encoder, lambda: (image,)),
-            "D": Network(discriminator, lambda: (image, jnp.zeros((1, size)))),
-        },
+        networks=networks,
         players={name: Player((network,), config.players[name]) for name, network in _OWNERS.items()},
         phases=(
             Phase("discriminator", ("discriminator",), discriminator_loss, repeat=config.phases.discriminator_steps),

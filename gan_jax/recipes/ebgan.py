@@ -15,6 +15,7 @@ from gan_jax.game import rules
 from gan_jax.game.game import Extras
 from gan_jax.game.pair import pair
 from gan_jax.game.round import Round
+from gan_jax.losses.conditional import cosines
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,5 @@ def build(config) -> Recipe:
 
 def pulling_away(round: Round, rules: Rules, key: jax.Array) -> jax.Array:
     """Mean squared cosine of the codes of two generated images (equation 8)."""
-    codes = round.fake_verdict.features
-    unit = codes * jax.lax.rsqrt(jnp.maximum(jnp.square(codes).sum(-1, keepdims=True), 1e-16))
-    cosines = jnp.matmul(unit, unit.T, precision=jax.lax.Precision.HIGHEST)
-    n = len(codes)
-    return (jnp.square(cosines).sum() - n) / (n * max(n - 1, 1))
+    codes, n = round.fake_verdict.features, len(round.fake)
+    return (jnp.square(cosines(codes, codes)).sum() - n) / (n * max(n - 1, 1))

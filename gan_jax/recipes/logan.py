@@ -2,8 +2,8 @@
 
 Before either player's update z becomes z + rate * g / (damping + |g|^2), with g the gradient by z of the
 discriminator's logit of G(z), clipped to [-1, 1]; a share of the latents stays as it was, and both players pay
-`phases.latent_cost` times the mean squared step. The gradient flows through the step, too. Form and constants:
-PyTorch-StudioGAN, utils/losses.py. BigGAN's networks. Sampling takes latents as they are drawn.
+`phases.latent_cost` times the mean squared step. The gradient flows through the step, too. Form: PyTorch-StudioGAN,
+utils/losses.py; the constants are the paper's. BigGAN's networks. Sampling takes latents as they are drawn.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Recipe
+from gan_jax.errors import ConfigError
 from gan_jax.game import rules
 from gan_jax.game.game import Extras
 from gan_jax.game.pair import pair
@@ -31,6 +32,10 @@ class Rules(rules.Rules):
 
 
 def build(config) -> Recipe:
+    if config.model.latents != "uniform":
+        raise ConfigError(
+            f'config.model.latents is {config.model.latents!r}: expected "uniform", as improved latents are clipped to [-1, 1]'
+        )
     return pair(config, Rules, lambda rules: Extras(refine=_refine(rules)))
 
 

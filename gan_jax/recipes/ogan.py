@@ -4,7 +4,7 @@ The encoder E scores an image by the mean of E(x), while the rest of E(G(z)), th
 z. One player has both networks. With t1 = mean E(x) - mean E(G(z)), G a constant, t2 = mean E(G(z)) - the same with G
 a constant, and rho Pearson's correlation it minimises the mean of
 
-    t1 + t2 - rho(z, E(G(z))) + t1^2 / (4 mean (x - G(z))^2).
+    t1 + t2 - rho(z, E(G(z))) + t1^2 / (4 mean (x - G(z))^2), G a constant in the last term.
 
 t2 is 0, and moves G alone. Form: bojone/o-gan. A real image is rebuilt by G(0.9 E(x)), E(x) made standard
 (`reconstruct`).
@@ -38,10 +38,11 @@ def build(config) -> Recipe:
         fake, g = view.net("G")(noise, jnp.zeros_like(batch["label"]))
         of_real, e = view.net("E")(real)
         of_fake, e = e(fake)
-        of_constant, _ = view.net("E")(jax.lax.stop_gradient(fake), advance=False)
+        constant = jax.lax.stop_gradient(fake)
+        of_constant, _ = view.net("E")(constant, advance=False)
         ahead, for_g = of_real.mean(1) - of_constant.mean(1), of_fake.mean(1) - of_constant.mean(1)
         rho = correlation(noise, of_fake)
-        distance = jnp.square(real - fake).mean((1, 2, 3))
+        distance = jnp.square(real - constant).mean((1, 2, 3))
         value = (ahead + for_g - rho + jnp.square(ahead) / (4 * distance)).mean()
         metrics = {"correlation": rho.mean(), "real_score": of_real.mean(), "fake_score": of_fake.mean()}
         return value, Out({"G": g.stats, "E": e.stats}, metrics=metrics)

@@ -67,5 +67,5 @@ def build(config) -> Recipe:
         ),
         prior=lambda key, options: jax.random.normal(key, (dim_z,)),
         sample=lambda variables, latents, labels, options: generator.apply(variables["G"], latents, labels),
-        ema=Ema(("G",), config.ema),
+        ema=Ema(("G",), config.ema) if config.ema else None,
     )

@@ -49,7 +49,7 @@ def build(config) -> Recipe:
         key_z, *keys = jax.random.split(key, 4)
         (labelled, unlabelled), (labels, _) = apart(to_float(batch["image"])), apart(batch["label"])
         fake, g = generate(view, key_z, unlabelled)
-        # Apart, as published: with minibatch discrimination an answer depends on the other images.
+        # Apart, as published: each kind of image has its own draws of dropout and noise.
         told, real, generated = (judge(view, *pair) for pair in zip((labelled, unlabelled, fake), keys, strict=True))
         supervised = class_cross_entropy(told.answers["classes"], labels)
         game = loss.discriminator(real.logits, generated.logits) / 2

@@ -2,8 +2,9 @@
 
 E gives a mean and a logarithm of a variance, G decodes. Three players in one update (algorithm 1): the encoder
 minimises the divergence from N(0, 1) and the squared error of the features of an image and of its reconstruction; the
-generator `phases.gamma` times that error less the game; the discriminator the game, in which reconstructions and
-images of the prior are generated ones.
+generator `phases.gamma` times that error and its side of the game; the discriminator the game, in which reconstructions
+and images of the prior are generated ones and count half each. The published generator maximises the discriminator's
+loss; here its own is non-saturating.
 """
 
 import jax

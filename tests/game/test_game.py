@@ -11,7 +11,7 @@ from gan_jax.engine import state
 from gan_jax.errors import ConfigError
 from gan_jax.game import terms
 from gan_jax.game.rules import Rules, read, section
-from tests.game.arena import BATCH, batch, born, leaves, play, recipe_of
+from tests.game.arena import BATCH, batch, born, leaves, play, recipe_of, view_of
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +151,29 @@ def test_pseudo_augmentation_hands_generated_images_out_as_real_ones():
     assert "pseudo" in [phase.name for phase in recipe.phases]
 
 
+def test_pseudo_augmentation_hands_labels_out_with_the_images():
+    auxiliary = {"name": "auxiliary", "weight": 1.0, "weight_fake": 0.0, "weight_generator": 1.0}
+    recipe = recipe_of(pseudo=0.6, conditioning=auxiliary)
+    current = born(recipe)
+    entry = {**current.aux["pseudo"], "p": jnp.float32(1)}
+    current = dataclasses.replace(current, aux={**current.aux, "pseudo": entry})
+    others = {**batch(), "label": (batch()["label"] + 1) % 3}
+    values = [play(recipe, "discriminator", current, data)[0] for data in (batch(), others)]
+    assert values[0] == values[1]  # labels of real images, none of which is left, are of no account
+
+
+def test_latents_differ_from_microbatch_to_microbatch_in_path_lengths():
+    recipe = recipe_of(path_length=1.0)
+    phase, current = recipe.phases[1], born(recipe)
+    lengths = [phase.loss(view_of(recipe, current), batch(), jax.random.key(n))[1].aux["path_length"] for n in (1, 2)]
+    assert lengths[0] != lengths[1]
+
+
+def test_standing_statistics_are_those_of_batch_normalisation_alone():
+    assert recipe_of(extra={"model.G.norm": "batch"}).standing is not None
+    assert recipe_of(extra={"model.G.norm": "layer"}).standing is None
+
+
 def test_virtual_batch_normalisation_keeps_the_first_real_images_as_its_reference():
     recipe = recipe_of("virtual", {"data.resolution": 16, "model.G.norm": "virtual"})
     current, data = born(recipe), batch(side=16)
@@ -161,6 +184,13 @@ def test_virtual_batch_normalisation_keeps_the_first_real_images_as_its_referenc
     _, later = play(recipe, "discriminator", remembered, batch(1, side=16), step=jnp.int32(5))
     np.testing.assert_array_equal(later.aux["reference"]["image"], reference)
     assert np.isfinite(play(recipe, "generator", remembered, batch(1, side=16))[0])
+
+
+def test_the_reference_of_virtual_batch_normalisation_may_have_vectors_for_labels():
+    recipe = recipe_of("virtual", {"data.resolution": 16, "data.labels": "vector"})
+    vectors = {**batch(side=16), "label": np.eye(3, dtype=np.float32)[batch()["label"]]}
+    _, out = play(recipe, "discriminator", born(recipe), vectors, step=jnp.int32(0))
+    np.testing.assert_array_equal(out.aux["reference"]["label"], vectors["label"])
 
 
 def test_who_plays_when():

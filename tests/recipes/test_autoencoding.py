@@ -10,7 +10,7 @@ from gan_jax.engine import state
 from gan_jax.engine.recipe import load
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.recipes import ali, bigbigan, ogan, vae_gan
-from tests.game.arena import batch, leaves, play, view_of
+from tests.game.arena import batch, born, leaves, play, view_of
 
 NAMES = ("ogan", "ali", "vae_gan", "bigbigan")
 
@@ -63,6 +63,23 @@ def test_o_gan_s_score_is_the_published_loss():
     assert all(np.abs(gradient).max() > 0 for gradient in by_network.values())
 
 
+def test_o_gan_s_generator_learns_from_scores_and_the_correlation_alone():
+    recipe = recipe_of("ogan")
+    current, generator, encoder = state.init(recipe, 0), recipe.networks["G"].module, recipe.networks["E"].module
+    noise = jax.random.normal(jax.random.key(1), (6, generator.dim_z))
+
+    def call(module, params, stats, *inputs):
+        return module.apply({"params": params, **stats}, *inputs, mutable=list(stats))[0]
+
+    def value(params):
+        fake = call(generator, params, current.stats["G"], noise, jnp.zeros(6, jnp.int32))
+        codes = call(encoder, current.params["E"], current.stats["E"], fake)
+        return (codes.mean(1) - ogan.correlation(noise, codes)).mean()
+
+    expected = leaves(jax.jit(jax.grad(value))(current.params["G"]))
+    np.testing.assert_allclose(gradients(recipe)["G"], expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
 def test_pairs_are_a_game_with_the_labels_changed():
     recipe = recipe_of("ali")
     for player in ("discriminator", "generator"):
@@ -72,6 +89,26 @@ def test_pairs_are_a_game_with_the_labels_changed():
     assert values["discriminator"] != values["generator"]
     assert abs(values["discriminator"] - 2 * np.log(2)) < 0.2  # nobody knows anything yet
     assert abs(out.metrics["real_logit"]) < 0.2
+
+
+def test_pairs_may_pay_for_the_slope_of_their_score():
+    still = ("phases.stochastic=False", "model.D.keep=1.0")
+    recipe, plain = (recipe_of("ali", f"phases.r1={weight}", *still) for weight in (3.0, 0.0))
+    current = born(recipe)
+    real = jnp.asarray(batch(side=16)["image"] / 127.5 - 1, jnp.float32)
+
+    def call(name, *inputs):
+        stats = current.stats[name]
+        return recipe.networks[name].module.apply(
+            {"params": current.params[name], **stats}, *inputs, mutable=list(stats)
+        )[0]
+
+    slopes = jax.jit(jax.grad(lambda x, z: call("D", x, z).sum(), argnums=(0, 1)))(real, call("E", real))
+    expected = 1.5 * sum(jnp.square(slope).reshape(6, -1).sum(1) for slope in slopes).mean()
+    (values, _), (without, _) = (play(each, "both", current, batch(side=16)) for each in (recipe, plain))
+    np.testing.assert_allclose(values["discriminator"] - without["discriminator"], expected, rtol=1e-3)
+    assert expected > 1e-2
+    assert values["generator"] == without["generator"]
 
 
 def test_an_encoder_without_noise_has_half_the_outputs():

@@ -131,7 +131,7 @@ def test_energies_are_errors_and_codes_are_pulled_away():
     assert 0 < out.metrics["pulling_away"] <= 1
     assert value > 0
     codes = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], np.float32)
-    round = SimpleNamespace(fake_verdict=Verdict(np.zeros(3), codes, {}))
+    round = SimpleNamespace(fake=codes, fake_verdict=Verdict(np.zeros(3), codes, {}))
     np.testing.assert_allclose(ebgan.pulling_away(round, None, None), (0.5 + 0 + 0.5) * 2 / 6, rtol=1e-5)
 
 
