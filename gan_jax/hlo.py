@@ -17,9 +17,11 @@ _COMPUTATION = re.compile(r"(ENTRY )?(%?[\w.\-]+) .*-> .*\{$")
 _CALLED = re.compile(r"(calls|to_apply|true_computation|false_computation)=(%?[\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
-# What moves no data: names for what is there, loops (their bodies count), the second halves of what has begun.
+# What moves no data itself: names for what is there, and what runs other computations, which count.
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "partition-id"}
-_FREE |= {"while", "conditional", "call"}
+_FREE |= {"while", "conditional", "call", "async"}
+_PARTS = {"dynamic-slice", "slice", "gather"}  # read no more than they result in
+_IN_PLACE = {"dynamic-update-slice", "scatter"}  # touch what they change
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Program:
         inside = set()
         for instructions in self.computations.values():
             for instruction in instructions:
-                if instruction.opcode not in ("while", "conditional", "call") and "async" not in instruction.opcode:
+                if instruction.opcode.removesuffix("-start") not in ("while", "conditional", "call", "async"):
                     inside |= {called for called, _ in self._calls(instruction)}
         return inside
 
@@ -180,21 +182,34 @@ def traffic(program: Program) -> int:
     """
     total = 0
     for name, times in program.times.items():
-        if name in program.fused:
-            continue
-        shapes = {i.name: i.result for i in program.computations[name]}
-        for i in program.computations[name]:
-            if i.opcode in _FREE or i.opcode.endswith(("-done", "-update")):
-                continue
-            if i.opcode in ("dynamic-slice", "slice", "gather"):
-                touched = 2 * size(i.result, main=True)
-            elif i.opcode in ("dynamic-update-slice", "scatter"):
-                touched = 2 * sum(size(shapes.get(operand, ""), main=True) for operand in i.operand_names[1:])
-            else:
-                touched = size(i.result, main=True)
-                touched += sum(size(shapes.get(operand, ""), main=True) for operand in i.operand_names)
-            total += times * touched
+        if name not in program.fused:
+            shapes = {i.name: i.result for i in program.computations[name]}
+            total += times * sum(_touched(i, shapes) for i in program.computations[name])
     return total
+
+
+def _touched(instruction: Instruction, shapes: dict[str, str]) -> int:
+    """Bytes of main memory that an instruction reads and writes.
+
+    Of the two halves of an asynchronous one the first reads the operands and the second writes the result: that of the
+    first is a tuple that names the operands again.
+
+    Args:
+        shapes: of the results of its computation, by name.
+    """
+    opcode, half = re.fullmatch(r"(.+?)(?:-(start|update|done))?", instruction.opcode).groups()
+    if opcode in _FREE or half == "update":
+        return 0
+    operands = [size(shapes.get(name, ""), main=True) for name in instruction.operand_names]
+    if opcode in _IN_PLACE:
+        return 0 if half == "done" else 2 * sum(operands[1:])
+    written = 0 if half == "start" else size(instruction.result, main=True)
+    if half == "done":
+        return written
+    if opcode in _PARTS:
+        part = elements(instruction.result)[1] if half else instruction.result
+        return written + min(operands[0], size(re.sub(r"S\(\d+\)", "", part), main=True))
+    return written + sum(operands)
 
 
 def _attribute(attributes: str, name: str) -> str:

@@ -54,6 +54,43 @@ def test_traffic_pads_tiles_and_leaves_out_the_chip_s_own_memory():
     assert hlo.traffic(hlo.parse(TPU)) == 5 * (2 * 4 * 304 * 128 + 3 * 4) + 4 * 3 * 3 * 128
 
 
+def test_halves_touch_their_operands_and_results_once():
+    """Three times a gathering, once each a scattering, a reduction and a permutation, in floats."""
+    gathering, scattering, reduction, permutation = 16 + 128, 64 + 16, 64 + 64, 64 + 64
+    assert hlo.traffic(hlo.parse(GPU)) == 4 * (3 * gathering + scattering + reduction + permutation)
+
+
+# A copy to the chip, a part of it on its way there and one of what is there already, a part changed in place, and a
+# computation begun in the background.
+HALVES = """HloModule halves
+
+%negated (p: f32[64]) -> f32[64] {
+  %p = f32[64]{0} parameter(0)
+  ROOT %negate.1 = f32[64]{0} negate(%p)
+}
+
+ENTRY %main (a: f32[256], b: f32[64], i: s32[]) -> f32[64] {
+  %a = f32[256]{0} parameter(0)
+  %b = f32[64]{0} parameter(1)
+  %i = s32[]{:S(2)} parameter(2)
+  %copy-start = (f32[256]{0:S(1)}, f32[256]{0}, u32[]{:S(2)}) copy-start(%a)
+  %slice-start = ((f32[256]{0}), f32[32]{0:S(1)}, s32[]{:S(2)}) slice-start(%a), slice={[0:32]}
+  %async-start = ((f32[64]{0}), f32[64]{0}, s32[]{:S(2)}) async-start(%b), calls=%negated
+  %async-update = ((f32[64]{0}), f32[64]{0}, s32[]{:S(2)}) async-update(%async-start)
+  %copy-done = f32[256]{0:S(1)} copy-done(%copy-start)
+  %slice-done = f32[32]{0:S(1)} slice-done(%slice-start)
+  %slice.1 = f32[16]{0:S(1)} slice(%copy-done), slice={[0:16]}
+  %dynamic-update-slice.1 = f32[256]{0} dynamic-update-slice(%a, %b, %i)
+  ROOT %async-done = f32[64]{0} async-done(%async-update)
+}
+"""
+
+
+def test_halves_that_reach_the_chip_s_own_memory():
+    copied, sliced, negated, updated = 256, 32, 64 + 64, 64 + 64
+    assert hlo.traffic(hlo.parse(HALVES)) == 4 * (copied + sliced + negated + updated)
+
+
 def test_sizes():
     assert hlo.size("(f32[2,3]{1,0}, /*index=1*/s4[3]{0}, pred[], token[])") == 24 + 2 + 1
     assert hlo.elements("((f32[2]{0}, s32[]), (f32[4]{0:T(8,128)}, s32[]), u32[])")[1] == "(f32[4]{0:T(8,128)}, s32[])"
