@@ -10,6 +10,8 @@ REMOTE_HELP = (
     "(gcloud auth application-default login)"
 )
 
+DIVERGED = "training has diverged"  # is in the message of what says something of a method, not of the machine
+
 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs the traceback of everything that it raises
 
 

@@ -14,9 +14,8 @@ from gan_jax.data.whole import Place
 from gan_jax.errors import ConfigError
 from gan_jax.report.bar import Bar
 from gan_jax.report.units import quantity
-from gan_jax.stopping import stop_signals
+from gan_jax.stopping import DONE, STOPPED, stop_signals
 
-DONE, STOPPED = 0, 42
 RAW = {"folder": "folder:PATH", "zip": "zip:PATH", "tar": "tar:PATH", "tfds": "tfds:NAME"}  # what can be prepared
 LISTED = 10  # images named on the terminal; the manifest names all
 

@@ -32,7 +32,8 @@ from gan_jax.data.source import BUILT_IN, open_source
 from gan_jax.data.whole import Place
 from gan_jax.engine import recipe
 from gan_jax.errors import ConfigError, UserError, explained, is_remote
-from gan_jax.prepare import RAW, STOPPED, open_origin, prepare
+from gan_jax.prepare import RAW, open_origin, prepare
+from gan_jax.stopping import STOPPED
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs" / "presets"  # beside the package
 CACHE = Path("~/.cache/gan_jax/data")

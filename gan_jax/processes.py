@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from gan_jax.errors import ConfigError, UserError
 
+_SENTENCE = "gan-jax: "
 _SIMULATED = "--xla_force_host_platform_device_count"
 
 
@@ -77,6 +78,12 @@ def environment(chosen: range, of_several: bool = False) -> dict[str, str]:
     }
 
 
+def said(log: str) -> str:
+    """The sentence with which a command ended, of all that it printed on stderr; "" where it did not end with one."""
+    sentences = [line for line in log.splitlines() if line.startswith(_SENTENCE)]
+    return sentences[-1].removeprefix(_SENTENCE) if sentences else ""
+
+
 def free_port() -> int:
     """Of this machine, for a coordinator."""
     with socket.socket() as probe:
@@ -97,7 +104,6 @@ def _wait(processes: Sequence[subprocess.Popen]) -> int | None:
 
 
 def _fail(code: int, log: str) -> NoReturn:
-    lines = log.strip().splitlines() or ["it said nothing"]
-    said = [line.removeprefix("gan-jax: ") for line in lines if line.startswith("gan-jax: ")] or lines
+    last = (log.strip().splitlines() or ["it said nothing"])[-1]
     kind = ConfigError if code == ConfigError.exit_code else UserError
-    raise kind(said[-1] if said is not lines else f"a process ended with exit code {code}: {said[-1][:300]}")
+    raise kind(said(log) or f"a process ended with exit code {code}: {last[:300]}")

@@ -6,7 +6,7 @@ from etils import epath
 
 from gan_jax import cluster
 from gan_jax.engine.checkpoint import Checkpoints
-from gan_jax.errors import UserError, explained
+from gan_jax.errors import DIVERGED, UserError, explained
 from gan_jax.kept import keep
 from gan_jax.report import atomic
 from gan_jax.report.watch import Alarm, Settings
@@ -58,8 +58,8 @@ class Collapses:
         back = before is not None and self.settings.action == "roll back"
         if back and self.rollbacks >= self.settings.rollbacks:
             raise UserError(
-                f"{told} It has gone back as often as config.train.collapse.rollbacks = {self.settings.rollbacks} allows: "
-                f"lower config.players.*.learning_rate or regularise more, and go on from {folder}"
+                f"{told} It has gone back as often as config.train.collapse.rollbacks = {self.settings.rollbacks} allows, so "
+                f"{DIVERGED}: lower config.players.*.learning_rate or regularise more, and go on from {folder}"
             )
         if before is not None and cluster.is_first():
             keep(self._workdir, before, folder)

@@ -16,7 +16,7 @@ from gan_jax import workdir as workdirs
 from gan_jax.data.pipeline import one_hot
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import Recipe, load
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import DIVERGED, ConfigError, UserError
 from gan_jax.layers.pixels import to_uint8
 
 Tree = Any
@@ -262,7 +262,7 @@ class Sampler:
 
 def _check_finite(finite: jax.Array | None) -> None:
     if finite is not None and not finite:
-        raise UserError("the generator makes NaN or infinite values: its weights have diverged")
+        raise UserError(f"the generator makes NaN or infinite values: {DIVERGED}")
 
 
 def of_workdir(config: ConfigDict, workdir: Path, options: Options) -> tuple[Sampler, Tree]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import jax
 from jax.experimental import multihost_utils
 
+DONE, STOPPED = 0, 42  # exit codes: complete; stopped on request, the same command goes on
+
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:

@@ -1,4 +1,4 @@
-"""`gan-jax train`: the only training loop in the project."""
+"""`gan-jax train`: the training loop. (Seeds that are trained at once have a smaller one, `study.together`.)"""
 
 import sys
 from contextlib import closing
@@ -29,9 +29,7 @@ from gan_jax.rollback import Collapse, Collapses
 from gan_jax.run import Run, fit_to_data
 from gan_jax.sampling import Options, Sampler
 from gan_jax.scoring import Scoring
-from gan_jax.stopping import stop_requests
-
-DONE, STOPPED = 0, 42
+from gan_jax.stopping import DONE, STOPPED, stop_requests
 
 
 def train(

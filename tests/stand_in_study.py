@@ -2,8 +2,8 @@
 
 It takes the words of `train`, `evaluate` and several seeds at once, counts its starts in WORKDIR/starts, goes through
 "steps" that it notes in WORKDIR/step and goes on from, and then scores by its overrides alone. What else it does says the
-variable STAND_IN, by name of the run: "RUN=fail", "RUN=refuse", "RUN=die", "RUN=stumble", "RUN=hold" (until there is
-WORKDIR/go), "RUN=unscored", "RUN=alone", with commas between.
+variable STAND_IN, by name of the run: "RUN=fail", "RUN=full", "RUN=refuse", "RUN=die", "RUN=stumble", "RUN=hold" (until
+there is WORKDIR/go), "RUN=unscored", "RUN=alone", with commas between.
 """
 
 import json
@@ -55,6 +55,8 @@ def train(folder: Path, options: dict[str, str], manner: str) -> None:
             sys.exit(42)
         if manner == "fail":
             sys.exit("gan-jax: step 3: training has diverged")
+        if manner == "full":
+            sys.exit("gan-jax: the disk is full")
         if manner == "refuse":
             print("gan-jax: config.x is 3: expected 2", file=sys.stderr)
             sys.exit(2)

@@ -14,9 +14,10 @@ import pytest
 
 from gan_jax import main
 from gan_jax.errors import ConfigError, UserError
-from gan_jax.study import definition
+from gan_jax.study import analysis, definition, report, together
 from gan_jax.study.command import study
 from gan_jax.study.definition import Choice, LogUniform, Method, Study, Uniform
+from gan_jax.study.records import Record, Records
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -133,6 +134,15 @@ def test_a_field_that_no_config_has_is_a_sentence(monkeypatch):
         list(definition.searches(small(space={"phases.nonsense": Uniform(0, 1)})))
 
 
+def test_a_field_that_is_fixed_and_drawn_is_a_sentence(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    twice = small(overrides={"players.generator.learning_rate": 1e-3})
+    with pytest.raises(
+        ConfigError, match=r"draws 'players.\*.learning_rate' for A, of which players.generator.learning_rate is among"
+    ):
+        list(definition.searches(twice))
+
+
 def test_everything_is_run_once_and_the_repeats_are_of_the_best(stand_in, spec, tmp_path):
     stand_in()
     workdir = tmp_path / "study"
@@ -219,6 +229,57 @@ def test_a_run_that_was_killed_or_met_a_bug_says_nothing_and_is_run_again(stand_
     assert (tmp_path / "study/runs/B-000-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
 
 
+def test_trouble_of_the_machine_says_nothing_of_a_method(stand_in, spec, tmp_path):
+    stand_in(B_000_0="full")
+    with pytest.raises(UserError, match=r"B-000-0 was ended by exit code 1, .* \(the disk is full\): see .* again"):
+        study(spec, tmp_path / "study")
+    assert records(tmp_path / "study").keys() == {"A-000-0"}
+    stand_in()
+    assert study(spec, tmp_path / "study")[1]["runs"]["failed"] == 0
+
+
+def test_a_run_that_was_stopped_behind_an_evaluation_is_trained_to_its_end(stand_in, spec, tmp_path):
+    stand_in()
+    workdir, begun = tmp_path / "study", tmp_path / "study/runs/A-000-0"
+    stand_in(A_000_0="hold")
+    process = started(spec, workdir)
+    until((begun / "step").exists)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    (begun / "metrics.jsonl").write_text(json.dumps({"step": 1, "images": 16, "time": 1.0}) + "\n")
+    (begun / "evaluations").mkdir()
+    (begun / "evaluations/0000000016.json").write_text(json.dumps({"step": 1, "images": 16, "frechet_polygons": -7.0}))
+    stand_in()
+    assert study(spec, workdir)[0] == 0
+    assert (begun / "done").read_text().split() == ["0", "1", "2", "3", "4"]
+    assert records(workdir)["A-000-0"]["scores"]["frechet_polygons"] >= 0
+
+
+def test_a_failed_seed_counts_as_the_worst_when_the_best_setting_is_chosen(tmp_path):
+    chosen = small(seeds=2, samples=4)
+    found = Records(tmp_path)
+    for run in definition.searches(chosen):
+        value = 10.0 - run.sample
+        failed = run.method == "A" and run.seed == 0
+        status, scores = ("failed: x", {}) if failed else ("done", {"frechet_polygons": value})
+        found.add(run, Record(status, scores, 0.0, run.overrides))
+    assert analysis.best(chosen, found) == {"A": 3, "B": 3}
+
+
+def test_one_method_is_not_told_apart_from_any():
+    assert report._answer({"A": []}) == "no two methods are told apart"
+    assert report._answer({"A": ["B"], "B": []}) == "A is better than B; these are all pairs"
+
+
+def test_seeds_at_once_refuse_a_config_as_one_alone_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    run = {"config": "configs/wgan_gp_polygons.py:quick", "overrides": ["nonsense=1"], "workdir": str(tmp_path / "x")}
+    (tmp_path / "runs.json").write_text(json.dumps([run]))
+    monkeypatch.setattr(sys, "argv", ["together", str(tmp_path / "runs.json")])
+    assert together.main() == ConfigError.exit_code
+    assert "gan-jax: " in capsys.readouterr().err
+
+
 def test_a_training_that_was_not_scored_is_scored(stand_in, spec, tmp_path):
     stand_in(A_000_0="unscored")
     assert study(spec, tmp_path / "study")[0] == 0
@@ -246,7 +307,7 @@ def test_another_study_is_refused_and_more_of_the_same_goes_on(stand_in, spec, t
         study(spec, tmp_path / "other")
 
 
-def begun(spec: str, workdir: Path) -> subprocess.Popen:
+def started(spec: str, workdir: Path) -> subprocess.Popen:
     """A study in a process of its own, by the stand-in that the test has put in place."""
     code = COMMAND.format(program=sys.executable)
     words = [PYTHON, "-c", code, "study", f"--study={spec}", f"--workdir={workdir}"]
@@ -264,7 +325,7 @@ def test_a_study_that_was_killed_goes_on_where_it_was(stand_in, spec, tmp_path):
     stand_in()
     study(spec, whole)
     stand_in(A_001_0="hold")
-    process = begun(spec, workdir)
+    process = started(spec, workdir)
     until((workdir / "runs/A-001-0/step").exists)
     process.kill()
     process.wait()
@@ -272,14 +333,14 @@ def test_a_study_that_was_killed_goes_on_where_it_was(stand_in, spec, tmp_path):
     (workdir / "runs/A-001-0/go").touch()
     assert study(spec, workdir)[0] == 0  # waits for the run that outlived it, which would else be there twice
     assert (workdir / "runs/A-001-0/done").read_text().split() == ["0", "1", "2", "3", "4"]
-    assert starts(workdir)["A-001-0"] == ["train"]
+    assert starts(workdir)["A-001-0"] == ["train", "train"]  # the second finds nothing left to do
     assert records(workdir) == records(whole)
 
 
 def test_a_study_that_is_asked_to_stop_lets_its_runs_save(stand_in, spec, tmp_path):
     stand_in(A_001_0="hold")
     workdir = tmp_path / "study"
-    process = begun(spec, workdir)
+    process = started(spec, workdir)
     until((workdir / "runs/A-001-0/step").exists)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate()
@@ -295,7 +356,7 @@ def test_a_study_that_is_asked_to_stop_lets_its_runs_save(stand_in, spec, tmp_pa
 def test_two_studies_in_one_workdir_share_the_runs(stand_in, spec, tmp_path):
     stand_in(A_001_0="fail")
     workdir = tmp_path / "study"
-    process = begun(spec, workdir)
+    process = started(spec, workdir)
     until((workdir / "study.json").exists)
     code, found, _ = study(spec, workdir)
     assert process.wait() == code == 0
@@ -366,7 +427,7 @@ def whole(tmp_path_factory):
 @pytest.mark.slow
 def test_a_real_study_survives_a_kill_with_the_same_records(whole, tmp_path):
     (spec, expected), workdir = whole, tmp_path / "study"
-    process = begun(spec, workdir)
+    process = started(spec, workdir)
     until((workdir / "runs/B-000-0/checkpoints/1").exists)
     process.kill()
     process.wait()

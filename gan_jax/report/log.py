@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from etils import epath
 
-from gan_jax.errors import UserError
+from gan_jax.errors import DIVERGED, UserError
 from gan_jax.report.atomic import GrowingFile
 from gan_jax.report.goodput import Ledger, in_words
 from gan_jax.report.progress import Progress
@@ -178,7 +178,7 @@ class TrainingLog:
             which = f" ({names[0]} is {values[names[0]]})" if names else ""
             raise UserError(
                 f"step {step}: the updates of {skipped} steps in a row were not finite{which} and were skipped, as many as "
-                "config.train.max_skipped allows: training has diverged; lower config.players.*.learning_rate, or go on "
+                f"config.train.max_skipped allows: {DIVERGED}; lower config.players.*.learning_rate, or go on "
                 "from an earlier checkpoint with another config.seed"
             )
         return {**values, "skipped": skipped} if skipped else values

@@ -30,7 +30,7 @@ def findings(study: Study, records: Records) -> Findings:
     """
     search = list(searches(study))
     rows = _complete(study, search, records)
-    chosen = {name: _best(study, records, rows[name]) for name in study.methods} if all(rows.values()) else {}
+    chosen = _best(study, records, rows) if all(rows.values()) else {}
     again = list(repeats(study, chosen)) if chosen else []
     complete = bool(again) and all(records.of(run) for run in again)
     planned = len(search) + study.repeats * len(study.methods)
@@ -54,8 +54,7 @@ def findings(study: Study, records: Records) -> Findings:
 
 def best(study: Study, records: Records) -> dict[str, int]:
     """The sample of every method that has the best first score, when the search is complete."""
-    rows = _complete(study, list(searches(study)), records)
-    return {name: _best(study, records, rows[name]) for name in study.methods}
+    return _best(study, records, _complete(study, list(searches(study)), records))
 
 
 def _complete(study: Study, search: Sequence[Run], records: Records) -> dict[str, list[list[Run]]]:
@@ -68,10 +67,18 @@ def _complete(study: Study, search: Sequence[Run], records: Records) -> dict[str
     return {name: samples[:count] for name, samples in rows.items()}
 
 
-def _best(study: Study, records: Records, rows: Sequence[Sequence[Run]]) -> int:
-    """The number of the best sample; failures are worse than anything."""
-    values = [[_lower(records.score(run, study.first_score), study.first_score) for run in row] for row in rows]
-    return int(np.argmin([np.mean([np.inf if value is None else value for value in row]) for row in values]))
+def _best(study: Study, records: Records, rows: Mapping[str, Sequence[Sequence[Run]]]) -> dict[str, int]:
+    """By method the number of its best sample; a failed run has the worst score of all."""
+    score = study.first_score
+    values = statistics.without_failures(
+        {name: [_lower(records.score(run, score), score) for row in rows[name] for run in row] for name in rows}
+    )
+    return {name: int(np.argmin(_by_sample(study, values[name]))) for name in rows}
+
+
+def _by_sample(study: Study, values: Sequence[float]) -> list[float]:
+    """The means over the seeds of every sample."""
+    return [float(x) for x in np.mean(np.reshape(values, (-1, study.seeds)), axis=1)]
 
 
 def _of_score(
@@ -83,10 +90,7 @@ def _of_score(
     runs = {name: [value(run) for row in rows[name] for run in row] for name in rows}
     repeated = {name: [value(run) for run in again if run.method == name] for name in rows if again}
     every = statistics.without_failures({name: [*runs[name], *repeated.get(name, [])] for name in rows})
-    samples: Values = {
-        name: [float(x) for x in np.mean(np.reshape(every[name][: len(runs[name])], (-1, study.seeds)), axis=1)]
-        for name in rows
-    }
+    samples: Values = {name: _by_sample(study, every[name][: len(runs[name])]) for name in rows}
     questions: dict[str, dict[str, Interval]] = {
         f"best of {budget}": {name: statistics.best_of(samples[name], budget) for name in rows}
         for budget in study.budgets

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gan_jax.stopping import stop_signals
+from gan_jax.stopping import STOPPED, stop_signals
 from gan_jax.study import analysis, report
 from gan_jax.study.definition import Run, Study, load, repeats, searches
 from gan_jax.study.records import Record, Records, begin
-from gan_jax.study.schedule import STOPPED, Schedule
+from gan_jax.study.schedule import Schedule
 
 
 def study(spec: str, workdir: Path, processes: int = 1, devices: int = 1) -> tuple[int, dict[str, Any], str]:

@@ -156,7 +156,7 @@ def searches(study: Study) -> Iterator[Run]:
     """The runs of the search: of the first sample of every method, then of the second, and so on.
 
     Raises:
-        ConfigError: a field that a method's config does not have.
+        ConfigError: a field that a method's config does not have, or that is both fixed and drawn.
     """
     fields = {name: _fields(study, name) for name in study.methods}
     for sample in range(study.samples):
@@ -228,6 +228,8 @@ def _fields(study: Study, method: str) -> dict[str, list[str]]:
             raise ConfigError(
                 f"the study draws {pattern!r} for {method}: {study.methods[method].config} has no such field"
             )
+        if fixed := sorted({*study.overrides, *study.methods[method].overrides}.intersection(found[pattern])):
+            raise ConfigError(f"the study draws {pattern!r} for {method}, of which {fixed[0]} is among the overrides")
     return found
 
 

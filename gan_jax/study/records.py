@@ -24,7 +24,8 @@ class Record:
     Attributes:
         status: "done", or why it failed.
         scores: of its last evaluation; none where it failed.
-        seconds: that it took, evaluation and all attempts included.
+        seconds: that its trainings took, all attempts included, and what they evaluated; seeds that were trained at once have
+            the whole of it each.
         overrides: with which it was made.
     """
 
@@ -96,7 +97,7 @@ def begin(workdir: Path, study: Study) -> None:
 
 
 def judged(folder: Path, run: Run) -> Record | None:
-    """The record of a run whose workdir is complete: trained to the end, and evaluated there; None of any other."""
+    """The record of a run that was trained to the end; None where it was not evaluated there."""
     lines = read_metrics(folder)
     path = folder / "evaluations" / f"{lines[-1]['images']:010d}.json" if lines else folder
     if not path.is_file():

@@ -60,7 +60,7 @@ def _answer(better_than: Mapping[str, Sequence[str]]) -> str:
     told = [f"{name} is better than {_listed(others)}" for name, others in better_than.items() if others]
     count, pairs = sum(map(len, better_than.values())), len(better_than) * (len(better_than) - 1) // 2
     rest = "all other pairs are not told apart" if told else "no two methods are told apart"
-    return "; ".join([*told, "these are all pairs" if count == pairs else rest])
+    return "; ".join([*told, "these are all pairs" if told and count == pairs else rest])
 
 
 def _markdown(found: Findings, environment: Mapping[str, Any]) -> str:

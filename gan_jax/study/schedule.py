@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import IO
 
 from gan_jax import processes
-from gan_jax.errors import ConfigError, UserError
+from gan_jax.errors import DIVERGED, ConfigError, UserError
+from gan_jax.stopping import STOPPED
 from gan_jax.study.definition import Run
 from gan_jax.study.records import Record, Records, judged, seconds
 
-STOPPED = 42
 PAUSE = 0.05  # seconds between two looks at what is under way
 
 
@@ -42,8 +42,7 @@ class _Job:
         """The sentence with which it ended; "" where it did not end with one."""
         with open(self.logs[0].name, errors="replace") as file:
             file.seek(self.begin)
-            lines = [line for line in file.read().splitlines() if line.startswith("gan-jax: ")]
-        return lines[-1].removeprefix("gan-jax: ")[:400] if lines else ""
+            return processes.said(file.read())[:400]
 
     def close(self) -> None:
         for log in self.logs:
@@ -94,10 +93,10 @@ class Schedule:
         for run in waiting:
             if not (log := self._locked(run)):
                 continue
-            if record := self._records.of(run) or judged(self._folder(run), run):  # of a study killed, or beside this
+            if record := self._records.of(run):  # by a study beside this one
                 log.close()
                 waiting.remove(run)
-                self._record(run, record)
+                self._told(run, record)
                 return True
             locked = {run: log, **self._companions(run, waiting)}
             for taken in locked:
@@ -113,9 +112,12 @@ class Schedule:
         found: dict[Run, IO[str]] = {}
         for other in waiting:
             alike = (other.method, other.sample) == (run.method, run.sample) and other != run
-            fresh = run not in self._next and other not in self._next and judged(self._folder(other), other) is None
+            fresh = run not in self._next and other not in self._next
             if alike and fresh and len(found) + 1 < self._devices and (log := self._locked(other)):
-                found[other] = log
+                if self._records.of(other):
+                    log.close()
+                else:
+                    found[other] = log
         return found
 
     def _locked(self, run: Run) -> IO[str] | None:
@@ -165,29 +167,36 @@ class Schedule:
         if job is None or (code := job.process.poll()) is None:
             return True
         self._slots[slot] = None
-        job.close()
+        try:
+            return self._settled(job, code, waiting)
+        finally:
+            job.close()  # when the record is there: until then nobody else may take the run
+
+    def _settled(self, job: _Job, code: int, waiting: list[Run]) -> bool:
+        """Gives the runs of a process that has ended their record, or puts them back; False where it was stopped."""
+        run, said = job.runs[0], job.said()
         if code == STOPPED:
             return False
-        run, said = job.runs[0], job.said()
         if code == ConfigError.exit_code:
             raise ConfigError(f"{run.name}: {said}")
-        if code and not (code == UserError.exit_code and said):
-            raise UserError(
-                f"{run.name} was ended by {f'signal {-code}' if code < 0 else f'exit code {code}'}, which says nothing about "
-                f"its method: see {job.logs[0].name}, and run the same command again"
-            )
-        if job.command == "together":
+        if job.command == "together" and (code == 0 or (code == UserError.exit_code and said)):
             self._next |= dict.fromkeys(job.runs, "train" if code else "evaluate")
             waiting[:0] = job.runs
             return True
-        record = None if code else judged(self._folder(run), run)
-        if code == 0 and record is None and job.command == "train":
+        if (code == 0 or job.command == "evaluate") and (record := judged(self._folder(run), run)):
+            self._record(run, record)
+        elif code == 0 and job.command == "train":
             # It was killed between the end of its training and that of its evaluation.
             self._next[run] = "evaluate"
             waiting.insert(0, run)
-            return True
-        failed = said or "it was not evaluated"
-        self._record(run, record or Record(f"failed: {failed}", {}, seconds(self._folder(run)), run.overrides))
+        elif code == UserError.exit_code and DIVERGED in said:
+            self._record(run, Record(f"failed: {said}", {}, seconds(self._folder(run)), run.overrides))
+        else:
+            ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise UserError(
+                f"{run.name} was ended by {ended}, which says nothing about its method"
+                f"{f' ({said})' if said else ''}: see {job.logs[0].name}, and run the same command again"
+            )
         return True
 
     def _record(self, run: Run, record: Record) -> None:

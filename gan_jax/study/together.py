@@ -3,8 +3,9 @@
     python -m gan_jax.study.together RUNS.json
 
 The file holds a list of {"config", "overrides", "workdir"}, which differ in seed. Every workdir gets the config, metrics and
-checkpoints of an ordinary one, with the same numbers, bit for bit; it has no pictures and no evaluation yet. What cannot be
-trained so (stages, a seed that diverges, checkpoints of different steps) ends with exit code 1, and each goes on alone.
+checkpoints of an ordinary one, with the same numbers, bit for bit; it has no pictures, no evaluation and no watch for a
+collapse. What cannot be trained so (stages, going back after a collapse, a seed that diverges, checkpoints of different
+steps) ends with exit code 1, and each goes on alone.
 """
 
 import contextlib
@@ -29,9 +30,7 @@ from gan_jax.report.clock import Clock
 from gan_jax.report.goodput import Ledger
 from gan_jax.report.log import TrainingLog
 from gan_jax.run import Run, fit_to_data
-from gan_jax.stopping import stop_requests
-
-DONE, STOPPED = 0, 42
+from gan_jax.stopping import DONE, STOPPED, stop_requests
 
 
 def together(settings: Sequence[ConfigDict], folders: Sequence[epath.Path]) -> int:
@@ -51,6 +50,8 @@ def together(settings: Sequence[ConfigDict], folders: Sequence[epath.Path]) -> i
     recipe = load(settings[0])
     if len(recipe.stages) > 1:
         raise UserError("a recipe with stages cannot be trained with several seeds at once: train each alone")
+    if any(config.train.collapse.action == "roll back" for config in settings):
+        raise UserError("seeds that go back after a collapse cannot be trained at once: train each alone")
     runs = [
         Run(config, recipe, sharding.make_mesh(config.mesh, [device]), source)
         for config, device in zip(settings, mesh.devices, strict=True)
@@ -115,8 +116,8 @@ def _resumed(runs: Sequence[Run], folders: Sequence[epath.Path]) -> tuple[list[S
 
 def main() -> int:
     described = json.loads(Path(sys.argv[1]).read_text())
-    settings = [configs.load(one["config"], one["overrides"]) for one in described]
     try:
+        settings = [configs.load(one["config"], one["overrides"]) for one in described]
         return together(settings, [epath.Path(one["workdir"]) for one in described])
     except UserError as error:
         print(f"gan-jax: {error}", file=sys.stderr)
