@@ -1,13 +1,11 @@
 """What a compiled program sends between devices: its collectives by kind, with count, bytes and group."""
 
 import dataclasses
-import math
-import re
 from collections import defaultdict
 
 import jax
 
-from gan_jax import hlo
+from gan_jax import hlo, replica_groups
 from gan_jax.engine.recipe import Recipe
 from gan_jax.engine.schedule import Active
 from gan_jax.engine.sharding import path_name
@@ -23,13 +21,15 @@ class Collective:
     Attributes:
         kind: one of `KINDS`.
         bytes: of the whole array on one device: what is reduced, what was gathered, what is scattered or exchanged.
-        group: devices that take part.
+        group: devices that take part together; of a permutation, a sender and a receiver.
+        hosts: on which these are; at most, where groups differ.
         times: how often it runs, loops multiplied out.
     """
 
     kind: str
     bytes: int
     group: int
+    hosts: int
     times: int
 
     @property
@@ -38,19 +38,21 @@ class Collective:
         return 2 if self.kind == "all-reduce" else 1
 
 
-def find(program: hlo.Program, devices: int) -> list[Collective]:
-    """The collectives of a program for so many devices."""
+def find(program: hlo.Program, devices: int, per_host: int) -> list[Collective]:
+    """The collectives of a program for so many devices, which are numbered host by host."""
     found = []
     for name, times in program.times.items():
         for instruction in program.computations[name]:
             kind, started = instruction.opcode.removesuffix("-start"), instruction.opcode.endswith("-start")
             if kind in KINDS:
-                group = _group(instruction.attributes, devices)
+                groups = replica_groups.parse(instruction.attributes, devices)
+                group = max(map(len, groups))
+                hosts = max(len({device // per_host for device in each}) for each in groups)
                 result = instruction.result
                 if started and kind != "all-reduce":  # (operand, result, ...)
                     result = hlo.elements(result)[1]
                 whole = hlo.size(result) * (group if kind == "reduce-scatter" else 1)
-                found.append(Collective(kind, whole, group, times))
+                found.append(Collective(kind, whole, group, hosts, times))
     return found
 
 
@@ -99,16 +101,3 @@ def _gradients(params, dtype: str) -> int:
 
 def _bytes(tree) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def _group(attributes: str, devices: int) -> int:
-    """Devices of one group: all, a list {{0,1},{2,3}}, so many of so many [2,4]<=[8], or axes mesh['a'=2,'b'=4] {'b'}."""
-    text = attributes.partition("replica_groups=")[2]
-    if lists := re.match(r"\{\{([\d,]*)\}", text):
-        return lists[1].count(",") + 1
-    if shape := re.match(r"\[(\d+),(\d+)\]<=", text):
-        return int(shape[2])
-    if axes := re.match(r"mesh\[([^\]]*)\]\s*\{([^}]*)\}", text):
-        lengths = dict(re.findall(r"'([^']+)'=(\d+)", axes[1]))
-        return math.prod(int(lengths[name]) for name in re.findall(r"'([^']+)'", axes[2]))
-    return devices

@@ -70,17 +70,17 @@ def seconds(target: Target, collective: Collective) -> float:
     """Of one collective's bytes: around the rings of a TPU's slice, or within the hosts of GPUs, then between them.
 
     In a group of n devices each sends (n - 1)/n of the bytes, twice for an all-reduce. Between hosts every device
-    sends its share of what its host has reduced.
+    sends its share of what its host has reduced. In a permutation each sends all to one other, on a TPU over one link,
+    as to a neighbour.
     """
-    device, size, group = target.device, collective.bytes, collective.group
+    device, size, group, hosts = target.device, collective.bytes, collective.group, collective.hosts
     if group == 1:
         return 0.0
-    if target.platform == "tpu":
-        return collective.passes * size * (group - 1) / group / (device.link * max(target.links(), 1))
-    together = min(group, target.shape[-1])
-    hosts = group // together
     if collective.kind == "collective-permute":
         return size / (device.link if hosts == 1 else device.network)
+    if target.platform == "tpu":
+        return collective.passes * size * (group - 1) / group / (device.link * max(target.links(), 1))
+    together = group / hosts
     within = size * (together - 1) / together / device.link
     between = size / together * (hosts - 1) / hosts / device.network
     return collective.passes * (within + between)

@@ -171,7 +171,7 @@ def _compile(job: Job, place: topology.Target) -> tuple[dict[Variant, Compiled],
         seconds = time.perf_counter() - started
         text = hlo.parse(program.as_text())
         operations = (program.cost_analysis() or {}).get("flops")
-        found = find(text, len(place.devices))
+        found = find(text, len(place.devices), place.per_host)
         compiled[variant] = Compiled(seconds, operations, hlo.traffic(text), found, text.loops)
         sizes = program.memory_analysis()
         memories.append(

@@ -55,6 +55,11 @@ class Target:
         """Groups of GPUs with the network between them."""
         return math.prod(self.shape[:2]) if self.platform == "gpu" else 1
 
+    @property
+    def per_host(self) -> int:
+        """Devices without the network between them."""
+        return math.prod(self.shape) // self.hosts
+
     def links(self) -> int:
         """Of a TPU's links, those that a collective over the whole slice keeps busy.
 

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
+from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax import hlo
-from gan_jax.collectives import by_kind, find, least
+from gan_jax.collectives import Collective, by_kind, find, least
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import load
 from gan_jax.engine.step import abstract_batch, compile_step
@@ -21,8 +22,8 @@ TPU = (DATA / "tpu.txt").read_text()
 GPU = (DATA / "gpu.txt").read_text()
 
 
-def collectives(text, devices=8):
-    return find(hlo.parse(text), devices)
+def collectives(text, devices=8, per_host=8):
+    return find(hlo.parse(text), devices, per_host)
 
 
 def test_a_loop_on_a_tpu_is_as_long_as_its_condition_says():
@@ -40,13 +41,24 @@ def test_halves_of_collectives_on_a_gpu_count_once():
         "collective-permute": {"count": 1, "bytes": 4 * 64},
     }
     groups = {c.kind: c.group for c in collectives(GPU)}
-    assert groups == {"all-gather": 8, "reduce-scatter": 4, "all-reduce": 8, "collective-permute": 8}
+    assert groups == {"all-gather": 8, "reduce-scatter": 4, "all-reduce": 8, "collective-permute": 2}
+
+
+def test_a_group_spans_the_hosts_of_its_devices():
+    """The groups {0,1,2,3} and {4,5,6,7}, all eight, and the pair of 0 and 1, on hosts of four devices and of one."""
+    for per_host, scattering, whole, pair in ((8, 1, 1, 1), (4, 1, 2, 1), (1, 4, 8, 2)):
+        hosts = {c.kind: c.hosts for c in collectives(GPU, per_host=per_host)}
+        assert hosts["reduce-scatter"] == scattering
+        assert hosts["all-gather"] == hosts["all-reduce"] == whole
+        assert hosts["collective-permute"] == pair
+    across = GPU.replace("replica_groups=[2,4]<=[8]", "replica_groups={{0,4},{1,5},{2,6},{3,7}}")
+    assert {c.hosts for c in collectives(across, per_host=4) if c.kind == "reduce-scatter"} == {2}
 
 
 def test_a_loop_of_unknown_length_is_told():
     program = hlo.parse(GPU.replace('{"known_trip_count":{"n":"3"}}', "{}"))
     assert program.loops == [None]
-    assert by_kind(find(program, 8))["all-gather"]["count"] == 1
+    assert by_kind(find(program, 8, 8))["all-gather"]["count"] == 1
 
 
 def test_traffic_pads_tiles_and_leaves_out_the_chip_s_own_memory():
@@ -115,9 +127,20 @@ def compiled():
 
 def test_what_the_compiler_writes_today(compiled):
     program = hlo.parse(compiled.as_text())
-    assert by_kind(find(program, 4)) == {"all-reduce": {"count": 3, "bytes": 3 * 4 * 32 * 8}}
-    assert {c.group for c in find(program, 4)} == {4}
+    assert by_kind(find(program, 4, 4)) == {"all-reduce": {"count": 3, "bytes": 3 * 4 * 32 * 8}}
+    assert {c.group for c in find(program, 4, 4)} == {4}
     assert program.loops == [3]
+
+
+def test_rows_of_a_mesh_are_added_up_between_hosts():
+    """Devices 0 and 2, 1 and 3 have the same columns of a matrix, and each the rows of its own."""
+    mesh = sharding.make_mesh(ConfigDict({"axes": ("data", "shard"), "shape": (2, 2)}), jax.devices()[:4])
+    rows, columns = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec(None, "shard"))
+    x = jax.ShapeDtypeStruct((16, 32), jnp.float32, sharding=rows)
+    w = jax.ShapeDtypeStruct((32, 8), jnp.float32, sharding=columns)
+    text = jax.jit(lambda x, w: x.T @ (x @ w), out_shardings=columns).lower(x, w).compile().as_text()
+    for per_host, hosts in ((2, 2), (4, 1)):
+        assert collectives(text, 4, per_host) == [Collective("all-reduce", 4 * 32 * 4, group=2, hosts=hosts, times=1)]
 
 
 def test_traffic_of_a_fresh_program_is_what_it_cannot_do_without_or_some_more(compiled):
@@ -160,5 +183,5 @@ def test_a_step_sends_little_more_than_the_least():
     image = jax.ShapeDtypeStruct((1, 1, 8, 16, 16, 1), jnp.uint8)
     batch = abstract_batch({"image": image, "label": jax.ShapeDtypeStruct((1, 1, 8), jnp.int32)}, mesh)
     program = hlo.parse(compile_step(recipe, 0, mesh, active, target, batch).as_text())
-    sent = sum(entry["bytes"] for entry in by_kind(find(program, 4)).values())
+    sent = sum(entry["bytes"] for entry in by_kind(find(program, 4, 4)).values())
     assert sent == pytest.approx(least(recipe, active, target, 1, "float32")["bytes"], rel=0.05)

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.util
 import json
-import math
 
 import flax.linen as nn
 import jax
@@ -232,20 +231,34 @@ def test_arguments_that_cannot_be_used(monkeypatch):
         plan.plan(make_config("mesh.shape=(3,)"), "cpu:4")
 
 
-def seconds(words, shape, kind, size, group):
-    target = topology.Target(words, words[:3], hardware.DEVICES[words.rpartition(":")[0]], shape, ())
-    return estimate.seconds(target, Collective(kind, size, group, times=1))
+def seconds(words, kind, size, group, hosts=1):
+    platform, _, shape = words.rpartition(":")
+    lengths = tuple(map(int, shape.split("x")))
+    target = topology.Target(words, words[:3], hardware.DEVICES[platform], lengths, ())
+    return estimate.seconds(target, Collective(kind, size, group, hosts, times=1))
 
 
 def test_links():
     """An all-reduce sends everything twice but for a device's own share; between hosts, each device sends its part."""
-    assert seconds("tpu:v5e:16x16", (16, 16), "all-reduce", 1e9, 256) == pytest.approx(2 * 255 / 256 / (4 * 50))
-    assert seconds("tpu:v5e:16x16", (16, 16), "all-gather", 1e9, 256) == pytest.approx(255 / 256 / (4 * 50))
-    assert seconds("gpu:h200:1x1x8", (1, 1, 8), "all-reduce", 1e9, 8) == pytest.approx(2 * 7 / 8 / 450)
+    assert seconds("tpu:v5e:16x16", "all-reduce", 1e9, 256) == pytest.approx(2 * 255 / 256 / (4 * 50))
+    assert seconds("tpu:v5e:16x16", "all-gather", 1e9, 256) == pytest.approx(255 / 256 / (4 * 50))
+    assert seconds("gpu:h200:1x1x8", "all-reduce", 1e9, 8) == pytest.approx(2 * 7 / 8 / 450)
     between = 1 / 8 * 3 / 4 / 50
-    assert seconds("gpu:h200:1x4x8", (1, 4, 8), "all-gather", 1e9, 32) == pytest.approx(7 / 8 / 450 + between)
-    assert seconds("gpu:h200:1x4x8", (1, 4, 8), "all-reduce", 1e9, 1) == 0
-    assert math.isclose(seconds("gpu:h200:1x4x8", (1, 4, 8), "collective-permute", 1e9, 32), 1 / 50)
+    assert seconds("gpu:h200:1x4x8", "all-gather", 1e9, 32, hosts=4) == pytest.approx(7 / 8 / 450 + between)
+    assert seconds("gpu:h200:1x4x8", "all-reduce", 1e9, 1) == 0
+
+
+def test_links_of_a_group_are_those_between_its_devices():
+    """Of two GPUs on two hosts the network, however many there are; of eight on one NVLink alone."""
+    assert seconds("gpu:h200:1x2x8", "all-reduce", 1e9, 2, hosts=2) == pytest.approx(2 * 1 / 2 / 50)
+    assert seconds("gpu:h200:1x2x8", "all-reduce", 1e9, 8, hosts=1) == pytest.approx(2 * 7 / 8 / 450)
+
+
+def test_links_of_a_permutation():
+    """All bytes go one way: over one of a TPU's links, over NVLink or over the network."""
+    assert seconds("tpu:v5e:16x16", "collective-permute", 1e9, 2) == pytest.approx(1 / 50)
+    assert seconds("gpu:h200:1x4x8", "collective-permute", 1e9, 2) == pytest.approx(1 / 450)
+    assert seconds("gpu:h200:1x4x8", "collective-permute", 1e9, 2, hosts=2) == pytest.approx(1 / 50)
 
 
 @pytest.mark.slow
