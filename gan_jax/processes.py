@@ -30,6 +30,7 @@ def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
         processes: how many; several are joined as by `--coordinator`, `--processes` and `--process`.
 
     Raises:
+        ConfigError: there are not as many GPUs, see `environment`.
         UserError: one of them fails; of class ConfigError if it says so. The message is its own.
     """
     coordinator = f"--coordinator=localhost:{free_port()}"
@@ -63,9 +64,15 @@ def run(words: Sequence[str], devices: int = 1, processes: int = 1) -> str:
 
 
 def environment(chosen: range, of_several: bool = False) -> dict[str, str]:
-    """The variables of a process that gets these of the devices; one of several that are joined reaches them directly."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = [str(index) for index in range(chosen.stop)] if named is None else named.split(",")
+    """The variables of a process that gets these of the devices; one of several that are joined reaches them directly.
+
+    Where CUDA_VISIBLE_DEVICES is not set, how many GPUs there are cannot be known without starting CUDA: a process that
+    is given one that is not there runs on the CPU, as its record then says.
+
+    Raises:
+        ConfigError: CUDA_VISIBLE_DEVICES names some GPUs, but fewer than are chosen.
+    """
+    gpus = _named_gpus(chosen.stop)
     flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_SIMULATED)]
     kept = {
         name: value
@@ -76,6 +83,22 @@ def environment(chosen: range, of_several: bool = False) -> dict[str, str]:
         "XLA_FLAGS": " ".join([*flags, f"{_SIMULATED}={len(chosen)}"]),
         "CUDA_VISIBLE_DEVICES": ",".join(gpus[chosen.start : chosen.stop]),
     }
+
+
+def _named_gpus(wanted: int) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES names, or as many numbers as are wanted; none where it hides all, or the CPU is asked for."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return [str(index) for index in range(wanted)]
+    if named in ("", "-1") or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return []
+    gpus = named.split(",")
+    if len(gpus) < wanted:
+        raise ConfigError(
+            f"CUDA_VISIBLE_DEVICES is {named!r}, which does not name the {wanted} GPUs that are asked for: name as many, "
+            "unset it, or set JAX_PLATFORMS=cpu for simulated devices"
+        )
+    return gpus
 
 
 def said(log: str) -> str:

@@ -43,6 +43,7 @@ def python(monkeypatch, tmp_path):
 )
 def test_one_process_gets_the_first_devices(python, monkeypatch, visible, given):
     notes = python(TELLS)
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setenv("https_proxy", "kept")
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -68,6 +69,27 @@ def test_several_processes_find_each_other_and_get_a_device_each(python, monkeyp
             f"CUDA_VISIBLE_DEVICES={index}",
             "XLA_FLAGS=--xla_a=1 --xla_force_host_platform_device_count=1",
         ]
+
+
+def test_fewer_gpus_than_are_asked_for_are_refused(python, monkeypatch):
+    """A process without one would go on on the CPU and say nothing."""
+    notes = python(TELLS)
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    for words in ({"devices": 3}, {"processes": 3}):
+        with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES is '0,1', which does not name the 3 GPUs"):
+            processes.run(["bench", "--x=end"], **words)
+    assert not (notes / "envend").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("CUDA_VISIBLE_DEVICES", "-1"), ("JAX_PLATFORMS", "cpu")])
+def test_on_the_cpu_devices_are_simulated_whatever_the_gpus(monkeypatch, name, value):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv(name, value)
+    variables = processes.environment(range(2, 4))
+    assert variables["CUDA_VISIBLE_DEVICES"] == ""
+    assert variables["XLA_FLAGS"].endswith("device_count=2")
 
 
 def test_when_one_fails_its_sentence_is_told_and_the_others_end(python):
