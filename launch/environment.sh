@@ -1,5 +1,5 @@
 # To be sourced: makes the virtual environment .venv once, with everything that requirements.txt pins, and enters it.
-# Made anew when the pins or the interpreter change; otherwise this takes no time.
+# Made anew when the pins or the version of the interpreter change; otherwise this takes no time.
 
 find_python() {
   for name in "${PYTHON:-}" python3.12 python3.11 python3.13 python3; do
@@ -12,15 +12,19 @@ find_python() {
   return 1
 }
 
+# Of what .venv is to be made: the pins, and the interpreter where PYTHON names one, else its own, as that may be renewed.
+state() {
+  { cat requirements.txt pyproject.toml && "${PYTHON:-.venv/bin/python}" -V || true; } 2>&1 | cksum
+}
+
 enter_environment() {
-  local stamp=.venv/installed wanted
-  wanted=$(cat requirements.txt pyproject.toml | cksum)
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+  local stamp=.venv/installed
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$(state)" ]; then
     echo "making .venv (some minutes, once) ..." >&2
     "$(find_python)" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-    echo "$wanted" >"$stamp"
+    state >"$stamp"
   fi
   PATH="$PWD/.venv/bin:$PATH"
 }

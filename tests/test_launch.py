@@ -39,15 +39,23 @@ printf '%s\\0' "$(basename "$0")" "$@" $'\\n' >>"$NOTES/calls" # in one write, a
 exit "${CODE:-0}"
 """
 
+# Makes environments with a copy of itself.
+PYTHON = """#!/usr/bin/env bash
+case "$1 ${2:-}" in
+"-V ") echo "Python $VERSION" ;;
+"-m venv") echo made >>"$NOTES/made" && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+esac
+"""
+
 
 class Checkout:
     """The launch folder in a place of its own, and the programs that its scripts find first."""
 
     def __init__(self, folder: Path, **programs: str):
         self.notes = folder / "notes"
-        self._root, self._programs = folder / "checkout", folder / "programs"
-        shutil.copytree(ROOT / "launch", self._root / "launch")
-        (self._root / "launch/environment.sh").write_text("")  # the tests bring their own
+        self.root, self._programs = folder / "checkout", folder / "programs"
+        shutil.copytree(ROOT / "launch", self.root / "launch")
+        (self.root / "launch/environment.sh").write_text("")  # the tests bring their own
         self.notes.mkdir()
         self._programs.mkdir()
         for name, text in programs.items():
@@ -61,7 +69,7 @@ class Checkout:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # Tests that were started in the background have Ctrl-C ignored, and what they start would too.
         command = ["env", "--default-signal=INT", "bash", *words]
-        return subprocess.Popen(command, cwd=self._root, env=environment, **pipes)
+        return subprocess.Popen(command, cwd=self.root, env=environment, **pipes)
 
     def run(self, *words: str, **variables: str) -> tuple[int, str, str]:
         """Exit code, output and errors."""
@@ -106,6 +114,26 @@ def test_scripts_are_sound(script):
         [checker, "--shell=bash", "--external-sources", script], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_environment_is_made_anew_for_other_pins_and_another_interpreter(tmp_path):
+    checkout = Checkout(tmp_path, **{"python3.12": PYTHON, "other-python": PYTHON})
+    shutil.copy(ROOT / "launch/environment.sh", checkout.root / "launch")
+    (checkout.root / "pyproject.toml").touch()
+
+    def made(pins, version, python="") -> int:
+        """How many environments were made so far, once all is as it is to be."""
+        (checkout.root / "requirements.txt").write_text(pins)
+        words = ("-c", "set -euo pipefail; source launch/environment.sh; command -v python")
+        for _ in range(2):
+            code, entered, errors = checkout.run(*words, VERSION=version, PYTHON=python)
+            assert (code, entered) == (0, f"{checkout.root}/.venv/bin/python\n"), errors
+        return len((checkout.notes / "made").read_text().splitlines())
+
+    assert made("jax==1", "3.12.1") == 1
+    assert made("jax==2", "3.12.1") == 2
+    assert made("jax==2", "3.12.2") == 3  # renewed in its place
+    assert made("jax==2", "3.13.0", "other-python") == 4
 
 
 @pytest.mark.parametrize(
