@@ -11,7 +11,7 @@ Data: `imagenet2012` of TFDS, whose archives are downloaded by hand; prepared on
     gan-jax prepare --source=tfds:imagenet2012 --resolution=128 --crop=biggan --out=prepared/imagenet128
 
 and `--config.data.source=prepared:prepared/imagenet128`.
-Hardware: a TPU slice or a node of GPUs; 70.4 and 88.0 million parameters, about 320 GFLOP per image. Not yet trained
+Hardware: a TPU slice or a node of GPUs; 70.4 and 88.0 million parameters, about 310 GFLOP per image. Not yet trained
 to the end with this code, so no score is claimed.
 """
 

@@ -50,9 +50,9 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         sub.add_argument(
             "--cluster", metavar="auto", help="several processes: auto, slurm, k8s or mpi4py tells who is who"
         )
-        sub.add_argument("--coordinator", metavar="HOST:PORT", help="elsewhere: of the first process, and of how many")
+        sub.add_argument("--coordinator", metavar="HOST:PORT", help="elsewhere: address of the first process")
         sub.add_argument("--processes", **processes)
-        sub.add_argument("--process", type=int, metavar="I", help="this is the one, of which 0 writes")
+        sub.add_argument("--process", type=int, metavar="I", help="number of this process, from 0; process 0 writes")
         times = "seconds to wait for a start, a sign of life, an end; 600,60,60"
         sub.add_argument("--timeouts", type=_seconds, default=(), metavar="S,S,S", help=times)
 
@@ -82,7 +82,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         default="resampled",
         help="resampled: draw entries beyond PSI again; threshold: draw those beyond 2 again, scale all by PSI",
     )
-    sub.add_argument("--standing", type=int, metavar="N", help="batches for standing statistics; as in the config")
+    sub.add_argument("--standing", type=int, metavar="N", help="batches for standing statistics, if not the config's")
     seeds = sub.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents")
     seeds.add_argument("--seeds", type=_ranges, default=(), metavar="85,297-300", help="an image of each of these")
@@ -190,7 +190,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     sub.add_argument("--against", type=_place, metavar="FILE.json", help="compare; 1 is the exit code if it is slower")
     sub.add_argument("--tolerance", type=float, default=0.1, metavar="T", help="how much slower it may be (0.1)")
     sub.add_argument("--devices", type=_counts, metavar="1,2,4", help="weak and strong scaling on so many devices")
-    words = "of one device each: scaling; one of these with --process: in all"
+    words = "scaling over so many, of one device each; with --process: how many there are"
     of_several(sub, type=_counts, metavar="1,2,4", help=words)
     return parser
 

@@ -213,6 +213,8 @@ def test_another_study_is_refused_and_more_of_the_same_goes_on(stand_in, spec, t
     (tmp_path / "other/file").touch()
     with pytest.raises(ConfigError, match="is not empty and holds no study"):
         study(spec, tmp_path / "other")
+    with pytest.raises(ConfigError, match="gs://bucket/study is in a bucket: expected a local folder for a study"):
+        study(spec, "gs://bucket/study")
 
 
 def started(spec: str, workdir: Path) -> subprocess.Popen:

@@ -42,7 +42,7 @@ def get_config(facts):
     config = base()
     config.recipe = "stylegan2"
     network = {"channel_base": 32768 if resolution >= 512 else 16384, "channel_max": 512}
-    network |= {"conv_clamp": 256.0, "half_resolutions": 4}
+    network |= {"conv_clamp": 256.0, "half_resolutions": 4, "remat": None}
     config.model = {
         "dim_z": 512,
         "G": {**network, "dim_w": 512, "mapping_layers": 2, "architecture": "skip"},
@@ -54,7 +54,8 @@ def get_config(facts):
         },
     }
     rate = 2e-3 if resolution >= 1024 else 2.5e-3
-    adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": rate}
+    options = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
+    adam = {"transform": "scale_by_adam", "options": options, "learning_rate": rate}
     config.players = {"generator": adam, "discriminator": adam}
     config.phases = {
         "gamma": float(f"{0.0002 * resolution**2 / batch:.4g}"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gan_jax.errors import ConfigError, explained
+from gan_jax.errors import ConfigError, explained, is_remote
 from gan_jax.report import atomic
 from gan_jax.report.goodput import read_attempts, totals
 from gan_jax.report.scores import scores_of
@@ -82,6 +82,8 @@ def begin(workdir: Path, study: Study) -> None:
     Raises:
         ConfigError: it is that of another one, or of something else.
     """
+    if is_remote(workdir):
+        raise ConfigError(f"{workdir} is in a bucket: expected a local folder for a study")
     path, described = Path(workdir) / STUDY, as_json(study)
     with explained(workdir, "cannot be used", "choose another --workdir", ConfigError):
         if path.exists():
