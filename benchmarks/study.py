@@ -56,16 +56,17 @@ def get_study(steps: str) -> Study:
 
 def gains(workdir: Path, steps: int) -> None:
     print(f"{len(os.sched_getaffinity(0))} cores, {steps} steps each\n")
-    print("| four trainings | seconds | gain |\n|---|---:|---:|")
-    alone, found = 0.0, {}
+    print("| four trainings | seconds | gain | scores |\n|---|---:|---:|---|")
+    alone, plain = 0.0, None
     for name, how in WAYS.items():
         started = time.monotonic()
         code, findings, _ = study(f"{__file__}:{steps}", workdir / name.replace(" ", "_"), **how)
         took = time.monotonic() - started
-        alone, found[name] = alone or took, findings["scores"]["frechet_polygons"]["values"]
         assert code == 0
-        print(f"| {name} | {took:.0f} | {alone / took:.2f} |", flush=True)
-    print("the same scores:", len({str(values) for values in found.values()}) == 1)
+        scores = findings["scores"]["frechet_polygons"]["values"]
+        alone, plain = alone or took, plain or scores
+        same = "the same" if scores == plain else "others, by rounding"
+        print(f"| {name} | {took:.0f} | {alone / took:.2f} | {same} |", flush=True)
 
 
 def verdicts() -> None:

@@ -11,5 +11,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
-# Compiling, most of the work, keeps one core busy; a process may grow to 6 GB.
+# Compiling, most of the work, keeps one core busy; a process may grow to 8 GB.
 exec python -m pytest --numprocesses=2 --dist=loadfile "$@"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import MappingProxyType
 
 import jax
 import numpy as np
@@ -55,8 +56,9 @@ def straight(words, tmp_path_factory):
     return make
 
 
-def started(words, workdir, steps, *more, processes=1, devices=1) -> Cluster:
-    return Cluster(processes, devices, [*words, f"--workdir={workdir}", f"--config.train.length={steps} steps", *more])
+def started(words, workdir, steps, *more, processes=1, devices=1, before=MappingProxyType({})) -> Cluster:
+    words = [*words, f"--workdir={workdir}", f"--config.train.length={steps} steps", *more]
+    return Cluster(processes, devices, words, before=before)
 
 
 def train(words, workdir, steps, *more, processes=1, devices=1) -> tuple[list[int], list[str]]:
@@ -278,13 +280,15 @@ def test_a_disk_that_fills_up_ends_the_run_at_that_save_and_nothing_before_is_lo
 def test_one_of_two_processes_that_cannot_write_ends_both(words, tmp_path):
     codes, errors = train(words, tmp_path, 2, ZERO, processes=2, devices=1)
     assert codes == [0, 0], errors
-    with started(words, tmp_path, 100_000, ZERO, processes=2, devices=1) as cluster:
+    impatient = "from gan_jax.engine import checkpoint\ncheckpoint.PATIENCE = 30\n"  # seconds, 300 by itself
+    before = {0: impatient, 1: impatient}
+    with started(words, tmp_path, 100_000, ZERO, processes=2, devices=1, before=before) as cluster:
         limit(cluster.processes[1], 100)
-        codes = cluster.wait(420)
+        codes = cluster.wait(150)
     assert codes[1] == 1, cluster.errors
     assert codes[0] not in (0, 42), cluster.errors
     assert "checkpoints: the checkpoint could not be written (" in cluster.errors[1]
-    assert "another process has not written its part of the checkpoint within 300 seconds" in cluster.errors[0]
+    assert "another process has not written its part of the checkpoint within 30 seconds" in cluster.errors[0]
     assert not any("Traceback" in error for error in cluster.errors)
     assert steps_of(tmp_path) == [2]
     codes, errors = train(words, tmp_path, 4, ZERO, processes=2, devices=1)
