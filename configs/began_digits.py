@@ -16,10 +16,14 @@ def get_config(size: str = ""):
     quick = size == "quick"
     config = base()
     config.recipe = "began"
-    channels = 4 if quick else 32
-    config.model = {"latents": "uniform", "G": {"channels": channels}, "D": {"channels": channels, "dim_z": 32}}
-    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
-    config.phases = {"gamma": 0.5, "step": 0.01}
+    channels = 4 if quick else 16
+    config.model = {"latents": "uniform", "G": {"channels": channels}, "D": {"channels": channels, "dim_z": 16}}
+    falling = {"decay": "linear", "warmup": "0 steps", "start": "600 steps", "end": "1200 steps", "final": 0.0}
+    config.players = {
+        "generator": adam(2e-4, 0.5, 0.999, schedule=falling),
+        "discriminator": adam(5e-4, 0.5, 0.999, schedule=falling),
+    }
+    config.phases = {"gamma": 1.0, "step": 0.5}
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=2000, quick=quick, classes=False)
+    on_digits(config, steps=1200, quick=quick, classes=False)
     return config

@@ -19,7 +19,8 @@ def get_config(size: str = ""):
     config.recipe = "mhgan"
     config.model = small_residual(quick)
     config.players = {"generator": adam(5e-4, 0.0, 0.99), "discriminator": adam(2e-3, 0.0, 0.99)}
-    config.phases = section(Rules(discriminator_steps=2, feature_matching=1.0, conditioning={"name": "multi_hinge"}))
+    hinge = {"name": "multi_hinge", "weight": 1.0}
+    config.phases = section(Rules(discriminator_steps=2, feature_matching=1.0, conditioning=hinge))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=800, quick=quick)
     config.evaluate.standing = 16

@@ -53,11 +53,8 @@ def game(
 def _single_images(rules: Rules, shapes: Shapes) -> None:
     """Penalties on the gradients of single images beside what mixes them, or beside weight clipping."""
     penalties = [name for name in PENALTIES if getattr(rules, name)]
-    if penalties and "batch_stats" in shapes["D"]:
-        raise ConfigError(
-            f"config.phases.{penalties[0]} penalises the gradient of each image by itself, but the discriminator has batch "
-            'normalisation, which mixes the images: set config.model.D.norm to "layer" or "none"'
-        )
+    if penalties:
+        unmixed(penalties[0], shapes)
     if minibatch := rules.minibatch_discrimination:
         if not any("minibatch" in layer for layer in shapes["D"]["params"].values()):
             raise ConfigError(
@@ -72,6 +69,23 @@ def _single_images(rules: Rules, shapes: Shapes) -> None:
     if penalties and rules.clip:
         raise ConfigError(
             f"config.phases.clip is {rules.clip} beside config.phases.{penalties[0]}, two ways to the same end: set one to 0"
+        )
+
+
+def unmixed(penalty: str, shapes: Shapes) -> None:
+    """Refuses a penalty on the gradients of single images in a discriminator that mixes them.
+
+    Args:
+        penalty: its name in `config.phases`.
+        shapes: the collections of all networks.
+
+    Raises:
+        ConfigError: the discriminator has batch normalisation.
+    """
+    if "batch_stats" in shapes["D"]:
+        raise ConfigError(
+            f"config.phases.{penalty} penalises the gradient of each image by itself, but the discriminator has batch "
+            'normalisation, which mixes the images: set config.model.D.norm to "layer" or "none"'
         )
 
 

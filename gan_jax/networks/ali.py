@@ -34,7 +34,8 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, z: jax.Array, train: bool = True) -> jax.Array:
-        dense = functools.partial(Dense, kernel_init=nn.initializers.normal(0.02), bias_init=nn.initializers.zeros)
+        # Weights of 0.02, as in DCGAN, would make latents so faint that pairs are judged by their images alone.
+        dense = functools.partial(Dense, kernel_init=nn.initializers.he_normal(), bias_init=nn.initializers.zeros)
         still = not train or self.is_initializing()
         of_image = Encoder(self.resolution, self.width, self.channels, self.norm, self.dtype, name="image")(
             images, train

@@ -70,7 +70,10 @@ def build(config) -> Recipe:
         "E": Network(encoder, lambda: (image,)),
         "D": Network(discriminator, lambda: (image, jnp.zeros((1, z.size)))),
     }
-    checks.statistics(config, checks.collections(networks))
+    shapes = checks.collections(networks)
+    checks.statistics(config, shapes)
+    if phases.r1:
+        checks.unmixed("r1", shapes)
     return Recipe(
         networks=networks,
         players={

@@ -13,6 +13,8 @@ ONE_IMAGE = (
 BAD = [  # a config on digits, overrides, what is said
     ("ali", "train.batch_size=1", ONE_IMAGE),
     ("ali", "train.batch_size=4 train.microbatches=4", "batch_size is 4 in 4 microbatches, one image each"),
+    ("ali", "phases.r1=-1.0", "phases.r1 is -1.0: expected 0 or more"),
+    ("ali", "model.D.norm=batch", "phases.r1 penalises the gradient .* batch normalisation, which mixes the images"),
     ("ali", "model.D.keep=1.5", "dropout keeps a share of 1.5: expected above 0, at most 1"),
     ("ali", "model.E.norm=self_modulated", "model.E.norm is 'self_modulated', which only a generator can have"),
     ("began", "phases.step=-0.1", "phases.step is -0.1: expected 0 or more"),
