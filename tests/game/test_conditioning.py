@@ -126,7 +126,7 @@ def test_both_players_can_play_by_each(name):
         (
             {"name": "projection"},
             0,
-            "conditioning is 'projection', which needs labels, but config.data.num_classes is 0",
+            "conditioning.name is 'projection', which needs labels, but config.data.num_classes is 0",
         ),
     ],
 )

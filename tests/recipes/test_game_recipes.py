@@ -112,7 +112,7 @@ def test_q_s_errors_are_those_of_its_answer():
 
 
 def test_the_balance_of_began_follows_its_two_errors():
-    recipe = recipe_of("began_digits", "phases.step=0.5")
+    recipe = recipe_of("began_digits", "phases.gamma=0.5", "phases.step=0.5")
     current = state.init(recipe, 0)
     current = dataclasses.replace(current, aux={"k": jnp.float32(0.25)})
     values, out = play(recipe, "both", current, data())
