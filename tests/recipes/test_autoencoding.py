@@ -128,6 +128,7 @@ def test_each_of_three_players_learns_from_its_own_loss():
     np.testing.assert_allclose(vae_gan.divergence(mean, log_variance), [(4 + 4 - 1 - np.log(4)) / 2], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_images_latents_and_pairs_are_scored_one_by_one():
     recipe = recipe_of("bigbigan")
     current = state.init(recipe, 0)

@@ -227,6 +227,7 @@ class _Hashable:
         return getattr(self._view, name)
 
 
+@pytest.mark.slow
 def test_style_mixing_joins_two_latents_at_one_crossover(monkeypatch):
     """With a crossover at 2 the first two layers see the w of the first latent, the others that of the second."""
     recipe = load(tiny("phases.style_mixing=1.0"))
