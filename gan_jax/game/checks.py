@@ -32,7 +32,7 @@ def game(
     conditioning: Conditioning,
     networks: Mapping[str, Network],
     shapes: Shapes,
-    adversarial: bool = True,
+    adversarial: bool,
 ) -> None:
     """Refuses rules of a game that cannot be played by its two networks.
 
