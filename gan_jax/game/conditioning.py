@@ -11,7 +11,8 @@ The section `phases.conditioning` has a `name` and, where the method has numbers
     twin_auxiliary   the same and a second classifier of generated images, which the generator works against (TAC-GAN,
                      arXiv 1907.02690)
     discriminative   a classifier of 2 classes for each, real and generated (ADC-GAN, arXiv 2107.10060)
-    contrastive      proxies and the other images of the batch: weight, temperature, size (ContraGAN, arXiv 2006.12681)
+    contrastive      proxies and the other images of the batch: weight, temperature, size, and whether images of the class
+                     are positives beside its proxy (ContraGAN, arXiv 2006.12681)
     data_to_data     the same with its own loss: weight, temperature, margin, size (ReACGAN, arXiv 2111.01118)
     multi_hinge      num_classes + 1 logits in place of the one: weight, that of the generator's (MHGAN, arXiv 1912.04216)
 """
@@ -130,10 +131,10 @@ def _discriminative(num_classes: int, weight: float) -> Conditioning:
     return Conditioning({"questions": questions}, as_real, as_fake, lambda v, y: as_real(v, y) - as_fake(v, y))
 
 
-def _contrastive(num_classes: int, weight: float, temperature: float, size: int) -> Conditioning:
+def _contrastive(num_classes: int, weight: float, temperature: float, positives: bool, size: int) -> Conditioning:
     def loss(verdict, labels):
         embedding, proxy = verdict.answers["embedding"], verdict.answers["proxy"]
-        return weight * conditional.contrastive(embedding, proxy, labels, temperature)
+        return weight * conditional.contrastive(embedding, proxy, labels, temperature, positives)
 
     return Conditioning(_with_proxies(num_classes, size), real=loss, generated=loss)
 
@@ -172,7 +173,7 @@ METHODS: dict[str, tuple[Callable[..., Conditioning], dict[str, float]]] = {
     "auxiliary": (_auxiliary, {"weight": 1.0, "weight_fake": 0.0, "weight_generator": 1.0}),
     "twin_auxiliary": (_twin_auxiliary, {"weight": 1.0, "weight_twin": 1.0}),
     "discriminative": (_discriminative, {"weight": 1.0}),
-    "contrastive": (_contrastive, {"weight": 1.0, "temperature": 1.0, "size": 512}),
+    "contrastive": (_contrastive, {"weight": 1.0, "temperature": 1.0, "positives": True, "size": 512}),
     "data_to_data": (_data_to_data, {"weight": 0.5, "temperature": 0.5, "margin": 0.98, "size": 512}),
     "multi_hinge": (_multi_hinge, {"weight": 0.05}),
 }

@@ -20,7 +20,9 @@ def multi_hinge(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return relu(1 + others.max(-1) - target).mean()
 
 
-def contrastive(embedding: jax.Array, proxy: jax.Array, labels: jax.Array, temperature: float) -> jax.Array:
+def contrastive(
+    embedding: jax.Array, proxy: jax.Array, labels: jax.Array, temperature: float, positives: bool = True
+) -> jax.Array:
     """ContraGAN's conditional contrastive loss "2C" (arXiv 2006.12681, equation 8).
 
     -log of the share that the proxy of the class and the other images of the class have of exp(cosine / temperature), in
@@ -28,11 +30,14 @@ def contrastive(embedding: jax.Array, proxy: jax.Array, labels: jax.Array, tempe
 
     Args:
         embedding: float32 [n, d]. proxy: float32 [n, d], that of the label of each image.
+        positives: whether the images of the class have a part in that share, or the proxy alone. With them generated
+            images that agree with each other cost little even at the proxy of another class, and a generator can settle
+            on a permutation of the classes; its author advises against them (PyTorch-StudioGAN, issue 81).
     """
     others = 1 - jnp.eye(len(labels))
     pairs = jnp.exp(cosines(embedding, embedding) / temperature) * others
     to_proxy = jnp.exp((_unit(embedding) * _unit(proxy)).sum(-1) / temperature)
-    alike = to_proxy + (pairs * _alike(labels)).sum(1)
+    alike = to_proxy + (pairs * _alike(labels)).sum(1) if positives else to_proxy
     return -jnp.log(alike / (to_proxy + pairs.sum(1))).mean()
 
 

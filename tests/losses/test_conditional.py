@@ -23,14 +23,15 @@ def test_multi_hinge_equals_the_published_one():
     assert_array(gradient, "losses", "logit_losses", "crammer_singer/dlogits")
 
 
-def test_the_contrastive_loss_is_its_formula():
+@pytest.mark.parametrize("positives", [True, False])
+def test_the_contrastive_loss_is_its_formula(positives):
     expected = []
     for i in range(7):
         proxy = np.exp(cosine(EMBEDDING[i], PROXY[i]) / 0.5)
         others = {j: np.exp(cosine(EMBEDDING[i], EMBEDDING[j]) / 0.5) for j in range(7) if j != i}
         alike = sum(value for j, value in others.items() if LABELS[j] == LABELS[i])
-        expected.append(-np.log((proxy + alike) / (proxy + sum(others.values()))))
-    np.testing.assert_allclose(contrastive(EMBEDDING, PROXY, LABELS, 0.5), np.mean(expected), rtol=1e-5)
+        expected.append(-np.log((proxy + alike * positives) / (proxy + sum(others.values()))))
+    np.testing.assert_allclose(contrastive(EMBEDDING, PROXY, LABELS, 0.5, positives), np.mean(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("margin", [0.98, 0.7])
