@@ -214,7 +214,7 @@ def _side_by_side(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.stack([a[:32], b[:32]], 1).reshape(-1, *a.shape[1:])
 
 
-_SHORT = ("train.length=500 steps", "evaluate.metrics=()")
+_SHORT = ("train.length=300 steps", "evaluate.metrics=()")
 # Claim -> (config, overrides, measurement).
 CLAIMS: dict[str, list[tuple[str, tuple[str, ...], Callable[[Run], Row]]]] = {
     "infogan": [("infogan_digits", (), codes)],
@@ -246,7 +246,7 @@ def main() -> None:
                 if not index and seed == int(options.seeds.split(",")[0]):
                     print(f"\n### {claim}\n\n| config | seed | {' | '.join(row)} |\n|---|---:|{'---:|' * len(row)}")
                 name = " ".join([source, *overrides])
-                print(f"| {name} | {seed} | {' | '.join(f'{value:.3g}' for value in row.values())} |", flush=True)
+                print(f"| {name} | {seed} | {' | '.join(f'{value:.4g}' for value in row.values())} |", flush=True)
 
 
 if __name__ == "__main__":
