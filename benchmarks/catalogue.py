@@ -214,7 +214,7 @@ def _side_by_side(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.stack([a[:32], b[:32]], 1).reshape(-1, *a.shape[1:])
 
 
-_SHORT = ("train.length=300 steps", "evaluate.metrics=()")
+_SHORT = ("train.length=200 steps", "evaluate.metrics=()")
 # Claim -> (config, overrides, measurement).
 CLAIMS: dict[str, list[tuple[str, tuple[str, ...], Callable[[Run], Row]]]] = {
     "infogan": [("infogan_digits", (), codes)],
