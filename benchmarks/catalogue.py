@@ -181,16 +181,28 @@ def pairs(run: Run) -> Row:
 
 
 def smoothness(run: Run) -> Row:
-    """WGAN-GP: norms of the critic's gradient at images between real and generated ones."""
+    """WGAN-GP: norms of the critic's gradient at images between real and generated ones.
+
+    A critic of slope s that tells the two apart by s * distance pays weight * (s - 1)^2: it does best at
+    s = 1 + distance / (2 * weight), so it is 1-Lipschitz only as far as the generator has come.
+    """
     source = open_source(run.config.data)
     real = to_float(jnp.asarray(source.read(np.arange(512))["image"]))
     fake, labels = run.images(run.latents(len(real))), jnp.zeros(len(real), jnp.int32)
     between = real + jax.random.uniform(jax.random.key(0), (len(real), 1, 1, 1)) * (fake - real)
     critic = run.recipe.networks["D"].module.apply
-    score = lambda images: critic(run.present["D"], images, labels).logits.sum()  # noqa: E731
+    score = jax.jit(lambda images: critic(run.present["D"], images, labels).logits.sum())
     norm = jax.jit(lambda images: jnp.sqrt(jnp.square(jax.grad(score)(images)).sum((1, 2, 3))))
-    norms = np.asarray(norm(between))
-    return {"mean": norms.mean(), "deviation": norms.std(), "largest": norms.max(), "at real images": norm(real).mean()}
+    norms, weight = np.asarray(norm(between)), run.config.phases.gradient_penalty
+    distance = float(score(real) - score(fake)) / len(real) / norms.mean()
+    return {
+        "mean": norms.mean(),
+        "deviation": norms.std(),
+        "largest": norms.max(),
+        "at real images": norm(real).mean(),
+        "distance of real and generated": distance,
+        "expected": 1 + distance / (2 * weight) if weight else np.nan,
+    }
 
 
 def singular_values(run: Run) -> Row:
