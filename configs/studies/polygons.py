@@ -35,7 +35,7 @@ COMMON = {
 }
 # How many settings and seeds; how long each is trained, and how carefully it is scored.
 EXTENTS = {
-    "": {"samples": 16, "budgets": (1, 2, 4, 8), "repeats": 3},
+    "": {"samples": 12, "budgets": (1, 2, 4, 6), "repeats": 3},
     "short": {"samples": 4, "budgets": (1, 2), "repeats": 2},
     "quick": {"samples": 2, "budgets": (1,), "repeats": 2},
 }
