@@ -2,9 +2,9 @@
 
     gan-jax train --config=configs/infogan_digits.py --workdir=workdirs/infogan_digits
 
-Paper: arXiv 1606.03657, ten categories and two numbers, with narrow networks and an average of the generator. No labels are
-seen.
-After 8,000 steps (seed 0) the classifier `digits` sees a Frechet distance of 11.4 to the real digits.
+Paper: arXiv 1606.03657, ten categories and two numbers, with narrow networks, a slow discriminator that sees images moved
+about (DiffAugment), as it knew these few by heart else, and an average of the generator. No labels are seen.
+After 6,000 steps (seed 0) the classifier `digits` sees a Frechet distance of 6.66 to the real digits.
 """
 
 from gan_jax.config import base, check_argument
@@ -25,8 +25,8 @@ def get_config(size: str = ""):
         "G": {**network, "dim_z": 24},
         "D": {**network, "hidden_q": 16 if quick else 64},
     }
-    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
-    config.phases = section(Rules())
+    config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(1e-4, 0.5, 0.999)}
+    config.phases = section(Rules(augment={"name": "diffaugment", "policy": ("translation",)}))
     config.ema = {"decay": 0.99, "start": "100 steps"}
-    on_digits(config, steps=8000, quick=quick, classes=False)
+    on_digits(config, steps=6000, quick=quick, classes=False)
     return config
