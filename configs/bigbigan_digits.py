@@ -28,7 +28,7 @@ def get_config(size: str = ""):
     config.players = {
         "generator": adam(5e-4, 0.0, 0.99),
         "encoder": adam(2e-3, 0.0, 0.99),
-        "discriminator": adam(2e-3, 0.0, 0.99),
+        "discriminator": adam(5e-4, 0.0, 0.99),
     }
     config.phases = {"discriminator_steps": 2}
     config.ema = {"decay": 0.99, "start": "100 steps"}
