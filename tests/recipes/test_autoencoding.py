@@ -130,7 +130,7 @@ def test_each_of_three_players_learns_from_its_own_loss():
 
 @pytest.mark.slow
 def test_images_latents_and_pairs_are_scored_one_by_one():
-    recipe = recipe_of("bigbigan")
+    recipe = recipe_of("bigbigan", "model.G.dim_z=48")
     current = state.init(recipe, 0)
     value, out = play(recipe, "discriminator", current, batch(side=16))
     made, makers = play(recipe, "generator", current, batch(side=16))
@@ -163,7 +163,7 @@ def test_images_latents_and_pairs_are_scored_one_by_one():
 
 
 def test_an_encoder_draws_from_positive_deviations():
-    recipe = recipe_of("bigbigan")
+    recipe = recipe_of("bigbigan", "model.G.dim_z=48")
     current = state.init(recipe, 0)
     images = jax.random.normal(jax.random.key(0), (4, 16, 16, 1))
     encode = recipe.networks["E"].module
