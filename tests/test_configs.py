@@ -22,7 +22,7 @@ SHIPPED = sorted((ROOT / "configs").glob("*.py"))
 BY_DEFAULT = (
     "ali_digits",
     "progan_digits",
-    "wgan_gp_polygons",
+    "wgan_digits",
 )
 
 

@@ -152,8 +152,8 @@ def view_of(recipe, **changes):
     return View(modules, **{**fields, **changes}, step=first.step, images=first.images, stage=Stage(), mesh=mesh)
 
 
-def batch_of(size=BATCH):
-    pixels = np.random.RandomState(0).randint(0, 256, (size, 16, 16, 1)).astype(np.uint8)
+def batch_of(size=BATCH, side=16):
+    pixels = np.random.RandomState(0).randint(0, 256, (size, side, side, 1)).astype(np.uint8)
     return {"image": pixels, "label": np.arange(size, dtype=np.int32)}
 
 
@@ -172,14 +172,17 @@ def test_phases_run_when_published_and_carry_the_corrected_optimisers():
 @pytest.fixture(scope="module")
 def stepped():
     """One step of all phases with adaptive augmentation on one and on four devices, and the state before."""
-    recipe = load(tiny(name="ada", transforms="color", p=0.3, target=0.6, interval=4, horizon_kimg=1))
-    batch, results = {key: value[None, None] for key, value in batch_of().items()}, []
+    recipe = load(
+        tiny("data.resolution=8", name="ada", transforms="color", p=0.3, target=0.6, interval=4, horizon_kimg=1)
+    )
+    batch, results = {key: value[None, None] for key, value in batch_of(side=8).items()}, []
     for devices in (1, 4):
         mesh = sharding.data_mesh(devices)
         target = state.abstract(recipe, mesh, ())
         step = compile_step(recipe, 0, mesh, schedule.due(recipe, 0), target, abstract_batch(batch, mesh))
-        before = jax.device_get(state.born(recipe, target, 0))
-        results.append(jax.device_get(step(state.born(recipe, target, 0), sharding.put(batch, mesh))))
+        current = state.born(recipe, target, 0)
+        before = jax.device_get(current)  # the step takes the state itself
+        results.append(jax.device_get(step(current, sharding.put(batch, mesh))))
     return before, results
 
 
