@@ -1,5 +1,6 @@
 """`gan-jax check`: does a recipe keep the contract? For authors of new GANs; tiny random input, four devices."""
 
+import dataclasses
 import math
 import tempfile
 import traceback
@@ -88,18 +89,23 @@ class Subject:
         return f"{STEPS} steps, {len(self.compiled)} compiled: {shown}"
 
     def gradients(self) -> str:
-        """Every parameter that a player owns moves; what no player owns stays."""
-        still, moved = [], []
+        """Every parameter that a player owns moves; what no player owns stays.
+
+        A gradient may cancel out where training begins, as a bias's does while every hinge of the loss bends: what stays
+        there has to move from another place.
+        """
         owned = {name for player in self.recipe.players.values() for name in player.networks}
         # A network that grows uses some of them in some stages only.
         others = [self._run(self._born(), range(STEPS), stage)[0] for stage in range(1, len(self.recipe.stages))]
-        trained = [dict(jax.tree.leaves_with_path(jax.device_get(s.params))) for s in (self.after, *others)]
-        for path, old in jax.tree.leaves_with_path(jax.device_get(self.before.params)):
-            name = sharding.path_name(path)
-            (still if all(np.array_equal(old, after[path]) for after in trained) else moved).append(name)
+        moved, still = _moved(self.before, [self.after, *others])
         if wrong := [name for name in moved if name.split("/")[0] not in owned]:
             raise Broken(f"{wrong[0]} changed, but no player owns its network")
-        if stuck := [name for name in still if name.split("/")[0] in owned]:
+        stuck = [name for name in still if name.split("/")[0] in owned]
+        if stuck:
+            elsewhere = [self._run(self._shifted(stuck), range(STEPS), i)[0] for i in range(len(self.recipe.stages))]
+            still = _moved(self._shifted(stuck), elsewhere)[1]
+            stuck = [name for name in stuck if name in still]
+        if stuck:
             raise Broken(
                 f"{len(stuck)} of {len(stuck) + len(moved)} tensors got no gradient in {STEPS} steps, {stuck[0]} first: "
                 "is it used, and does the loss read it from the view?"
@@ -159,6 +165,13 @@ class Subject:
     def _born(self) -> state.State:
         return state.born(self.recipe, self.target, self.config.seed)
 
+    def _shifted(self, names: list[str]) -> state.State:
+        """The first state with 2, twice the margin of a hinge, added to these tensors."""
+        born = self._born()
+        shift = dict.fromkeys(names, 2)
+        params = jax.tree.map_with_path(lambda path, x: x + shift.get(sharding.path_name(path), 0), born.params)
+        return dataclasses.replace(born, params=params)
+
     def _batch(self, slices: int, size: int) -> dict[str, np.ndarray]:
         data, random = self.config.data, np.random.RandomState(0)
         shape = (slices, 1, size)
@@ -181,6 +194,16 @@ class Subject:
             current, new = self.compiled[stage, active](current, sharding.put(batch, self.mesh))
             metrics |= new
         return current, {name: float(value) for name, value in metrics.items()}
+
+
+def _moved(before: state.State, trained: list[state.State]) -> tuple[list[str], list[str]]:
+    """The names of the parameters that differ in one of the trained states, and of those that differ in none."""
+    moved, still = [], []
+    later = [dict(jax.tree.leaves_with_path(jax.device_get(each.params))) for each in trained]
+    for path, old in jax.tree.leaves_with_path(jax.device_get(before.params)):
+        same = all(np.array_equal(old, after[path]) for after in later)
+        (still if same else moved).append(sharding.path_name(path))
+    return moved, still
 
 
 def _bytes_per_device(leaf: jax.ShapeDtypeStruct) -> int:
