@@ -100,17 +100,18 @@ class Subject:
         moved, still = _moved(self.before, [self.after, *others])
         if wrong := [name for name in moved if name.split("/")[0] not in owned]:
             raise Broken(f"{wrong[0]} changed, but no player owns its network")
-        stuck = [name for name in still if name.split("/")[0] in owned]
-        if stuck:
-            elsewhere = [self._run(self._shifted(stuck), range(STEPS), i)[0] for i in range(len(self.recipe.stages))]
-            still = _moved(self._shifted(stuck), elsewhere)[1]
-            stuck = [name for name in stuck if name in still]
+        stuck = suspects = [name for name in still if name.split("/")[0] in owned]
+        if suspects:
+            elsewhere = [self._run(self._shifted(suspects), range(STEPS), i)[0] for i in range(len(self.recipe.stages))]
+            still = _moved(self._shifted(suspects), elsewhere)[1]
+            stuck = [name for name in suspects if name in still]
+        total = len(moved) + len(suspects)
         if stuck:
             raise Broken(
-                f"{len(stuck)} of {len(stuck) + len(moved)} tensors got no gradient in {STEPS} steps, {stuck[0]} first: "
+                f"{len(stuck)} of {total} tensors got no gradient in {STEPS} steps, {stuck[0]} first: "
                 "is it used, and does the loss read it from the view?"
             )
-        return f"{len(moved)} tensors move"
+        return f"{total} tensors move"
 
     def sharding(self) -> str:
         """Work is split over devices: four devices cost each what one costs with a quarter of the batch."""
