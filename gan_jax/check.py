@@ -1,6 +1,5 @@
 """`gan-jax check`: does a recipe keep the contract? For authors of new GANs; tiny random input, four devices."""
 
-import dataclasses
 import math
 import tempfile
 import traceback
@@ -89,29 +88,25 @@ class Subject:
         return f"{STEPS} steps, {len(self.compiled)} compiled: {shown}"
 
     def gradients(self) -> str:
-        """Every parameter that a player owns moves; what no player owns stays.
-
-        A gradient may cancel out where training begins, as a bias's does while every hinge of the loss bends: what stays
-        there has to move from another place.
-        """
+        """Every parameter that a player owns moves, or cancels out; what no player owns stays."""
+        still, moved = [], []
         owned = {name for player in self.recipe.players.values() for name in player.networks}
         # A network that grows uses some of them in some stages only.
         others = [self._run(self._born(), range(STEPS), stage)[0] for stage in range(1, len(self.recipe.stages))]
-        moved, still = _moved(self.before, [self.after, *others])
+        trained = [dict(jax.tree.leaves_with_path(jax.device_get(s.params))) for s in (self.after, *others)]
+        for path, old in jax.tree.leaves_with_path(jax.device_get(self.before.params)):
+            name = sharding.path_name(path)
+            (still if all(np.array_equal(old, after[path]) for after in trained) else moved).append(name)
         if wrong := [name for name in moved if name.split("/")[0] not in owned]:
             raise Broken(f"{wrong[0]} changed, but no player owns its network")
-        stuck = suspects = [name for name in still if name.split("/")[0] in owned]
-        if suspects:
-            elsewhere = [self._run(self._shifted(suspects), range(STEPS), i)[0] for i in range(len(self.recipe.stages))]
-            still = _moved(self._shifted(suspects), elsewhere)[1]
-            stuck = [name for name in suspects if name in still]
-        total = len(moved) + len(suspects)
-        if stuck:
+        suspects = [name for name in still if name.split("/")[0] in owned]
+        if stuck := [name for name in suspects if not self._cancels(name, moved)]:
             raise Broken(
-                f"{len(stuck)} of {total} tensors got no gradient in {STEPS} steps, {stuck[0]} first: "
-                "is it used, and does the loss read it from the view?"
+                f"{len(stuck)} of {len(suspects) + len(moved)} tensors got no gradient in {STEPS} steps, {stuck[0]} "
+                "first: is it used, and does the loss read it from the view?"
             )
-        return f"{total} tensors move"
+        without = f", but {', '.join(suspects)}, whose gradient cancels out" if suspects else ""
+        return f"{len(moved)} tensors move{without}"
 
     def sharding(self) -> str:
         """Work is split over devices: four devices cost each what one costs with a quarter of the batch."""
@@ -166,12 +161,27 @@ class Subject:
     def _born(self) -> state.State:
         return state.born(self.recipe, self.target, self.config.seed)
 
-    def _shifted(self, names: list[str]) -> state.State:
-        """The first state with 2, twice the margin of a hinge, added to these tensors."""
-        born = self._born()
-        shift = dict.fromkeys(names, 2)
-        params = jax.tree.map_with_path(lambda path, x: x + shift.get(sharding.path_name(path), 0), born.params)
-        return dataclasses.replace(born, params=params)
+    def _cancels(self, name: str, moved: list[str]) -> bool:
+        """Whether a tensor that does not move does all the same what it should.
+
+        What is added to all scores alike, as by a critic's last bias, leaves their differences as they are. So the rest
+        of its layer moves, and the network's answer depends on it.
+        """
+        layer = name.rpartition("/")[0]
+        if layer not in {other.rpartition("/")[0] for other in moved}:
+            return False
+        network = self.recipe.networks[name.split("/")[0]]
+        params, stats = (tree[name.split("/")[0]] for tree in (self.before.params, self.before.stats))
+
+        def answer(params):
+            arguments = {"rngs": {"params": jax.random.key(0)}, "mutable": list(stats), **network.kwargs}
+            return network.module.apply({"params": params, **stats}, *network.inputs(), **arguments)[0]
+
+        def shift(path, x):
+            return x + 1 if sharding.path_name(path) == name.partition("/")[2] else x
+
+        pairs = zip(*(jax.tree.leaves(answer(p)) for p in (params, jax.tree.map_with_path(shift, params))), strict=True)
+        return any(not np.array_equal(a, b) for a, b in pairs)
 
     def _batch(self, slices: int, size: int) -> dict[str, np.ndarray]:
         data, random = self.config.data, np.random.RandomState(0)
@@ -195,16 +205,6 @@ class Subject:
             current, new = self.compiled[stage, active](current, sharding.put(batch, self.mesh))
             metrics |= new
         return current, {name: float(value) for name, value in metrics.items()}
-
-
-def _moved(before: state.State, trained: list[state.State]) -> tuple[list[str], list[str]]:
-    """The names of the parameters that differ in one of the trained states, and of those that differ in none."""
-    moved, still = [], []
-    later = [dict(jax.tree.leaves_with_path(jax.device_get(each.params))) for each in trained]
-    for path, old in jax.tree.leaves_with_path(jax.device_get(before.params)):
-        same = all(np.array_equal(old, after[path]) for after in later)
-        (still if same else moved).append(sharding.path_name(path))
-    return moved, still
 
 
 def _bytes_per_device(leaf: jax.ShapeDtypeStruct) -> int:
