@@ -239,6 +239,7 @@ CLAIMS: dict[str, list[tuple[str, tuple[str, ...], Callable[[Run], Row]]]] = {
     "cogan": [("cogan_digits", (), pairs)],
     "lipschitz": [
         ("wgan_gp_polygons", ("train.length=2000 steps", _UNSCORED), smoothness),
+        ("wgan_gp_polygons", ("train.length=600 steps", _UNSCORED, "phases.gradient_penalty=100.0"), smoothness),
         ("wgan_gp_polygons", ("train.length=200 steps", _UNSCORED, "phases.gradient_penalty=0.0"), smoothness),
     ],
     "spectral": [("sngan_digits", (), singular_values)],
