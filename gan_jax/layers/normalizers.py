@@ -100,12 +100,16 @@ class _OfOneImage(nn.Module):
 
     Attributes:
         layer: makes flax's layer.
+        groups: of channels, which divide them.
     """
 
     layer: Callable[..., nn.Module]
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array, condition: jax.Array | None = None, *, train: bool) -> jax.Array:
+        if x.shape[-1] % self.groups:
+            raise ConfigError(f"group normalisation: {self.groups} groups do not divide {x.shape[-1]} channels")
         return self.layer(name="norm")(x.astype(jnp.float32)).astype(x.dtype)
 
 
@@ -137,6 +141,8 @@ _OTHERS = {
     "virtual": VirtualBatchNorm,
 }
 NAMES = (*_OF_BATCHES, *_OF_IMAGES, *_OTHERS)
+# Those that want a label or a vector for each image, which generators give them.
+CONDITIONED = ("categorical", "conditional", "self_modulated")
 _NUMBERS = {"ghost": "group", "group": "num_groups"}
 
 
@@ -159,8 +165,11 @@ def normalizer(name: str, **of_batches) -> Norm:
         shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in NAMES)
         raise ConfigError(f"the normalisation is {name!r}: expected one of {shown}")
     numbers = {_NUMBERS[kind]: int(number)} if colon else {}
+    if name == "ghost:1":
+        raise ConfigError('the normalisation is "ghost:1", groups of one image: take "instance", or larger groups')
     if kind in _OF_BATCHES:
         return functools.partial(_OF_BATCHES[kind], **numbers, **of_batches)
     if kind in _OF_IMAGES:
-        return functools.partial(_OfOneImage, functools.partial(_OF_IMAGES[kind], **numbers))
+        layer = functools.partial(_OF_IMAGES[kind], **numbers)
+        return functools.partial(_OfOneImage, layer, groups=numbers.get("num_groups", 1))
     return _OTHERS[kind]

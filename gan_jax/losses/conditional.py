@@ -55,7 +55,8 @@ def data_to_data(
     """
     others = 1 - jnp.eye(len(labels))
     similarity = (cosines(embedding, embedding) + margin - 1) / temperature
-    largest = jnp.where(others > 0, similarity, -jnp.inf).max(1, keepdims=True)
+    least = (margin - 2) / temperature  # of all similarities: for an image without others
+    largest = jnp.where(others > 0, similarity, -jnp.inf).max(1, keepdims=True, initial=least)
     negatives = jnp.exp(relu(similarity) - jax.lax.stop_gradient(largest)) * (1 - _alike(labels))
     pull = relu((margin - (_unit(embedding) * _unit(proxy)).sum(-1)) / temperature)
     return (pull + jnp.log(jnp.exp(-pull) + negatives.sum(1))).mean()

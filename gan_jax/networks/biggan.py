@@ -24,7 +24,7 @@ from gan_jax.layers.heads import Head, Verdict, pooled
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm
-from gan_jax.layers.normalizers import normalizer
+from gan_jax.layers.normalizers import CONDITIONED, normalizer
 from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 
@@ -119,8 +119,9 @@ class Generator(nn.Module):
         hierarchical: split z into equal chunks, one for the first layer and one for every block.
         shared_embedding: one class embedding that the conditional normalisations map linearly; without it every
             normalisation has a table of its own, and z cannot be hierarchical.
-        norm: a normalisation in the place of all others, see `layers.normalizers`, whose condition is z and, where there are
-            classes, their shared embedding; "" for batch normalisation conditioned as above.
+        norm: a normalisation in the place of all others, see `layers.normalizers`: "categorical" is given the labels, another
+            that wants a condition z and, where there are classes, their shared embedding; "" for batch normalisation
+            conditioned as above.
         attention: resolutions whose block is followed by self-attention.
         bn_eps: epsilon of the conditional batch normalisations.
         output_bn_eps: epsilon of the last batch normalisation, 1e-5 in BigGAN-PyTorch whatever `bn_eps` is.
@@ -168,7 +169,9 @@ class Generator(nn.Module):
 
         first, conditions = self._conditions(z, labels, len(widths) - 1)
         if self.norm:
-            norm = output_norm = normalizer(self.norm, eps=self.bn_eps, **batch_norm)
+            tables = {"num_classes": self.num_classes, "embedding_init": kernel_init}
+            of_classes = tables if self.norm == "categorical" else {}
+            norm = output_norm = normalizer(self.norm, eps=self.bn_eps, **batch_norm, **of_classes)
         else:
             norm = functools.partial(self._conditional_norm(), eps=self.bn_eps, **batch_norm)
             output_norm = functools.partial(BatchNorm, eps=self.output_bn_eps, **batch_norm)
@@ -188,13 +191,18 @@ class Generator(nn.Module):
         """The input of the first layer, and what conditions each block: a vector, labels, or None."""
         if self.num_classes and self.hierarchical and not self.shared_embedding:
             raise ConfigError("BigGAN's generator: hierarchical=True needs shared_embedding=True; change one of them")
+        if self.hierarchical and self.norm not in ("", "conditional", "self_modulated"):
+            raise ConfigError(
+                f"BigGAN's generator: hierarchical=True hands z to the normalisations, which {self.norm!r} does "
+                "not take; change one of them"
+            )
         first, *chunks = jnp.split(z, blocks + 1, axis=-1) if self.hierarchical else [z]
+        if self.norm == "categorical" or (not self.norm and self.num_classes and not self.shared_embedding):
+            return first, [labels] * blocks
         if self.norm and not self.hierarchical:
             chunks = [z] * blocks
-        if self.num_classes == 0:
+        if self.num_classes == 0 or self.norm not in ("", *CONDITIONED):
             return first, chunks or [None] * blocks
-        if not self.shared_embedding:
-            return first, [labels] * blocks
         embedding = Embed(
             self.num_classes, self.shared_dim or self.dim_z, embedding_init=initializer(self.weight_init), name="shared"
         )(labels)

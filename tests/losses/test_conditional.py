@@ -46,6 +46,14 @@ def test_data_to_data_cross_entropy_is_its_code_written_plainly(margin):
     np.testing.assert_allclose(data_to_data(EMBEDDING, PROXY, LABELS, 0.25, margin), np.mean(expected), rtol=1e-5)
 
 
+def test_one_image_alone_is_compared_with_its_proxy():
+    loss = lambda x: data_to_data(x, PROXY[:1], LABELS[:1], 0.25, 0.98)  # noqa: E731
+    value, gradient = jax.value_and_grad(loss)(EMBEDDING[:1])
+    pull = (0.98 - cosine(EMBEDDING[0], PROXY[0])) / 0.25
+    np.testing.assert_allclose(value, pull - pull, atol=1e-6)
+    np.testing.assert_allclose(gradient, 0, atol=1e-6)
+
+
 def test_images_of_their_class_s_direction_cost_least():
     axes = np.eye(4, dtype=np.float32)[LABELS]
     apart = contrastive(axes, axes, LABELS, 0.1)

@@ -160,6 +160,19 @@ def test_bfloat16_keeps_parameters_statistics_images_and_logits_in_float32():
 
 
 @pytest.mark.parametrize(
+    ("norm", "shared"),
+    [("categorical", True), ("categorical", False), ("conditional", False), ("self_modulated", False)],
+)
+def test_a_named_normalisation_that_wants_a_condition_is_given_the_class(norm, shared):
+    generator = Generator(16, 3, 4, 12, hierarchical=False, shared_embedding=shared, norm=norm, sn_eps=None)
+    z = jnp.broadcast_to(jax.random.normal(jax.random.key(1), (1, 12)), (3, 12))
+    images, _ = jax.jit(lambda z: generator.init_with_output(jax.random.key(0), z, jnp.arange(3)))(z)
+    assert np.isfinite(images).all()
+    assert np.abs(images[0] - images[1]).max() > 1e-4
+    assert np.abs(images[1] - images[2]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
     "module",
     [
         Generator(100, 10),
