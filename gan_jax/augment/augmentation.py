@@ -13,8 +13,6 @@ from gan_jax.errors import ConfigError
 
 Tree = Any
 
-_WHERE = "config.phases.augment"
-
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -34,7 +32,7 @@ class Augmentation:
     adapt: tuple[int, Callable[[Tree], Tree]] | None
 
 
-def build(section: Mapping[str, Any], batch_size: int) -> Augmentation:
+def build(section: Mapping[str, Any], batch_size: int, where: str = "config.phases.augment") -> Augmentation:
     """The augmentation of the config section `phases.augment`.
 
     Args:
@@ -47,21 +45,22 @@ def build(section: Mapping[str, Any], batch_size: int) -> Augmentation:
                 (published: 0.6), p starts there and adapts itself every `interval` steps (default 4), by 1 in
                 `horizon_kimg` thousand images (500).
         batch_size: images of one step.
+        where: the section's place, for sentences.
 
     Raises:
         ConfigError: a name, field or number that cannot be used.
     """
     name = section.get("name")
     if name == "ada":
-        return _ada(section, batch_size)
+        return _ada(section, batch_size, where)
     if name == "diffaugment":
-        _check_fields(section, ("policy",))
-        operations = diffaugment.operations(section["policy"])
+        _check_fields(where, section, ("policy",))
+        operations = diffaugment.operations(section["policy"], where)
         return _stateless(lambda key, images: diffaugment.augment(key, images, operations))
     if name == "none":
-        _check_fields(section, ())
+        _check_fields(where, section, ())
         return _stateless(lambda key, images: images)
-    raise ConfigError(f'{_WHERE}.name is {name!r}: expected "none", "diffaugment" or "ada"')
+    raise ConfigError(f'{where}.name is {name!r}: expected "none", "diffaugment" or "ada"')
 
 
 def _stateless(change):
@@ -73,9 +72,9 @@ def _stateless(change):
     )
 
 
-def _ada(section, batch_size):
-    _check_fields(section, ("transforms", "p"), ("target", "interval", "horizon_kimg"))
-    chosen, probability = multipliers(section["transforms"]), _probability(section, batch_size)
+def _ada(section, batch_size, where):
+    _check_fields(where, section, ("transforms", "p"), ("target", "interval", "horizon_kimg"))
+    chosen, probability = multipliers(section["transforms"], where), _probability(section, batch_size, where)
 
     def apply(aux, key, images, images_seen):
         return ada.augment(key, images, chosen, probability.value(aux, images_seen))
@@ -83,37 +82,37 @@ def _ada(section, batch_size):
     return Augmentation(probability.aux, apply, probability.observe, probability.adapt)
 
 
-def _probability(section, batch_size) -> Probability:
+def _probability(section, batch_size, where) -> Probability:
     p, target = section["p"], section.get("target")
     if isinstance(p, int | float):
-        _check_number("p", p)
+        _check_number(where, "p", p)
         if target is None:
             return constant(p)
         interval, horizon = section.get("interval", 4), section.get("horizon_kimg", 500)
-        _check_number("target", target)
-        _check_number("horizon_kimg", horizon, positive=True)
+        _check_number(where, "target", target)
+        _check_number(where, "horizon_kimg", horizon, positive=True)
         if not isinstance(interval, int) or interval < 1:
-            raise ConfigError(f"{_WHERE}.interval is {interval!r}: expected 1 (every step) or more")
+            raise ConfigError(f"{where}.interval is {interval!r}: expected 1 (every step) or more")
         return adaptive(p, target, interval, 1000 * horizon, batch_size)
     if target is not None:
-        raise ConfigError(f"{_WHERE}.target is {target} beside a schedule of p: set target to None, or p to a number")
+        raise ConfigError(f"{where}.target is {target} beside a schedule of p: set target to None, or p to a number")
     if not hasattr(p, "get") or sorted(p) != ["end", "start", "until_kimg"]:
-        raise ConfigError(f"{_WHERE}.p is {p!r}: expected a number, or start, end and until_kimg")
-    _check_number("p.start", p["start"])
-    _check_number("p.end", p["end"])
-    _check_number("p.until_kimg", p["until_kimg"], positive=True)
+        raise ConfigError(f"{where}.p is {p!r}: expected a number, or start, end and until_kimg")
+    _check_number(where, "p.start", p["start"])
+    _check_number(where, "p.end", p["end"])
+    _check_number(where, "p.until_kimg", p["until_kimg"], positive=True)
     return scheduled(p["start"], p["end"], 1000 * p["until_kimg"])
 
 
-def _check_fields(section, required, optional=()):
+def _check_fields(where, section, required, optional=()):
     fields = {"name", *required, *optional}
     if missing := [name for name in required if name not in section]:
-        raise ConfigError(f"{_WHERE} lacks {missing[0]}, which {section['name']!r} needs")
+        raise ConfigError(f"{where} lacks {missing[0]}, which {section['name']!r} needs")
     if unknown := [name for name in section if name not in fields]:
-        raise ConfigError(f"{_WHERE} has {unknown[0]!r}: the fields of {section['name']!r} are {sorted(fields)}")
+        raise ConfigError(f"{where} has {unknown[0]!r}: the fields of {section['name']!r} are {sorted(fields)}")
 
 
-def _check_number(field, value, positive=False):
+def _check_number(where, field, value, positive=False):
     if not isinstance(value, int | float) or value < 0 or (positive and value == 0):
         expected = "a number above 0" if positive else "0 or more"
-        raise ConfigError(f"{_WHERE}.{field} is {value!r}: expected {expected}")
+        raise ConfigError(f"{where}.{field} is {value!r}: expected {expected}")

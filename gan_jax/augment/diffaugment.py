@@ -20,18 +20,18 @@ _REACH, _CUTOUT_SIZE = 0.125, 0.5  # fractions of the image's size
 Draws = dict[str, jax.Array]
 
 
-def operations(policy: Sequence[str]) -> tuple[str, ...]:
-    """The operations of policies, in the order in which they act.
+def operations(policy: Sequence[str], section: str = "config.phases.augment") -> tuple[str, ...]:
+    """The operations of policies, in the order in which they act; `section` is where these stand, for sentences.
 
     Raises:
         ConfigError: an unknown policy, or the same one twice.
     """
     if isinstance(policy, str):
-        raise ConfigError(f"config.phases.augment.policy is the text {policy!r}: expected a tuple, such as ('color',)")
+        raise ConfigError(f"{section}.policy is the text {policy!r}: expected a tuple, such as ('color',)")
     for name in policy:
         if name not in POLICIES or list(policy).count(name) > 1:
             known = ", ".join(map(repr, POLICIES))
-            raise ConfigError(f"config.phases.augment.policy has {name!r}: expected each of {known} at most once")
+            raise ConfigError(f"{section}.policy has {name!r}: expected each of {known} at most once")
     return tuple(operation for name in policy for operation in POLICIES[name])
 
 

@@ -1,6 +1,7 @@
 """How often transforms fire: always alike, by the images seen, or as much as the discriminator overfits."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,11 +41,14 @@ def scheduled(start: float, end: float, until: float) -> Probability:
     return Probability(value)
 
 
-def adaptive(p: float, target: float, interval: int, horizon: float, batch_size: int) -> Probability:
+def adaptive(
+    p: float, target: float, interval: int, horizon: float, batch_size: int, most: float = math.inf
+) -> Probability:
     """Raises p while the discriminator's real logits are positive more often than `target` says, else lowers it.
 
     arXiv 2006.06676, section 3: the measure is the mean sign of the logits since the last adaptation, which is done
-    every `interval` steps of `batch_size` images; p needs `horizon` images from 0 to 1, and never falls below 0.
+    every `interval` steps of `batch_size` images; p needs `horizon` images from 0 to 1, never falls below 0 and never
+    rises above `most`.
     """
     change = batch_size * interval / horizon
 
@@ -59,6 +63,6 @@ def adaptive(p: float, target: float, interval: int, horizon: float, batch_size:
         # Nothing observed makes 0 - 0, no change.
         excess = jnp.sign(aux["signs"] - target * aux["count"])
         nothing = jnp.zeros_like(aux["count"])
-        return {"p": jnp.maximum(aux["p"] + excess * change, 0), "signs": nothing, "count": nothing}
+        return {"p": jnp.clip(aux["p"] + excess * change, 0, most), "signs": nothing, "count": nothing}
 
     return Probability(lambda aux, images_seen: aux["p"], aux, observe, (interval, adapt))

@@ -61,16 +61,17 @@ PIPES = {
 }
 
 
-def multipliers(transforms: str | Mapping[str, float]) -> dict[str, float]:
+def multipliers(transforms: str | Mapping[str, float], section: str = "config.phases.augment") -> dict[str, float]:
     """`{transform: multiplier of p}` of those above 0, in the order in which they act.
 
     Args:
         transforms: the name of a published pipe, or multipliers by transform or group; a transform's own counts more.
+        section: where they stand, for sentences.
 
     Raises:
         ConfigError: an unknown name, or a multiplier below 0.
     """
-    where = "config.phases.augment.transforms"
+    where = f"{section}.transforms"
     if not hasattr(transforms, "items"):
         if transforms not in PIPES:
             raise ConfigError(f"{where} is {transforms!r}: expected one of {', '.join(PIPES)}, or multipliers by name")

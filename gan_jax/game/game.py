@@ -85,8 +85,17 @@ def describe(
     steps = extras.discriminator_steps or rules.discriminator_steps
     # Against a discriminator that has learnt nothing the generator does not move.
     every = (lambda step: step > 0) if rules.generator_first else 1
+    # Features are matched with those of real images that the discriminator has not just learnt from (PyTorch-StudioGAN).
+    fresh = rules.discriminator_steps if rules.feature_matching else 0
     phases = (
-        Phase("generator", ("generator",), game.generator_loss, every=every, batches=rules.generator_batches),
+        Phase(
+            "generator",
+            ("generator",),
+            game.generator_loss,
+            every=every,
+            first_slice=fresh,
+            batches=rules.generator_batches,
+        ),
         Phase("discriminator", ("discriminator",), game.discriminator_loss, repeat=steps),
     )
 
@@ -140,7 +149,7 @@ class _Game:
         self._adversarial = extras.adversarial and not conditioning.alone
         self._loss = adversarial(rules.loss, rules.label_smoothing)
         self._augment = augmentation.build(rules.augment, config.train.batch_size)
-        self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size)
+        self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size, most=1.0)
         self._judges_apart = "batch_stats" in shapes["D"] or rules.minibatch_discrimination > 0
         self._virtual = {name for name in shapes if "virtual" in shapes[name]}
         self._memories = {

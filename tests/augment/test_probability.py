@@ -49,6 +49,16 @@ def test_p_falls_when_the_mean_sign_is_below_the_target_but_never_below_0(probab
     assert aux["p"] == 0
 
 
+def test_p_may_have_a_bound_which_it_leaves_at_once():
+    bounded = adaptive(p=0.999, target=0.6, interval=4, horizon=500_000, batch_size=640, most=1.0)
+    _, adapt = bounded.adapt
+    aux = bounded.aux()
+    for _ in range(3):
+        aux = adapt(bounded.observe(aux, jnp.ones(9)))
+    assert aux["p"] == 1
+    np.testing.assert_allclose(adapt(bounded.observe(aux, -jnp.ones(9)))["p"], 1 - 640 * 4 / 500_000, rtol=1e-6)
+
+
 def test_adapting_again_without_new_logits_changes_nothing(probability):
     _, adapt = probability.adapt
     aux = adapt(probability.observe(probability.aux(), jnp.ones(9)))

@@ -28,6 +28,12 @@ def recipe_of(name, *overrides):
     return load(configs.load(f"configs/{name}.py:quick", [*tiny, *overrides]))
 
 
+def test_features_are_matched_with_real_images_that_the_discriminator_has_not_just_seen():
+    for matching, first in ((0.0, 0), (1.0, 2)):
+        recipe = recipe_of("dcgan_digits", f"phases.feature_matching={matching}", "phases.discriminator_steps=2")
+        assert {phase.name: phase.first_slice for phase in recipe.phases} == {"discriminator": 0, "generator": first}
+
+
 def test_wgan_s_critic_runs_ahead_at_the_beginning_and_now_and_then():
     recipe = load(configs.load("configs/wgan_digits.py"))
     steps = [dict(schedule.due(recipe, step))["discriminator"] for step in (0, 4, 5, 99, 100, 101)]
