@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+from jax.extend.core import Literal
 
+from gan_jax.augment import augmentation
 from gan_jax.engine.recipe import Network
 from gan_jax.errors import ConfigError
 from gan_jax.game.conditioning import OF_NUMBERS, Conditioning
 from gan_jax.game.rules import Rules
 from gan_jax.game.terms import PENALTIES
+from gan_jax.layers.normalizers import CONDITIONED
 
-# Normalisations that want a label or a vector for each image, which generators give them.
-CONDITIONED = ("categorical", "conditional", "self_modulated")
 # Losses that a number added to all logits changes little or nothing in.
 _LEVEL_IS_FREE = ("wasserstein", "relativistic")
 Shapes = Mapping[str, Mapping[str, Any]]
@@ -45,9 +46,10 @@ def game(
         ConfigError: see the functions below, one for each subject.
     """
     _single_images(rules, shapes)
-    _classes(config, rules, conditioning)
+    _idle(rules)
+    _classes(config, rules, conditioning, networks["G"], shapes["G"])
     _logits(config, rules, getattr(networks["D"].module, "energies", False), adversarial, conditioning.alone)
-    statistics(config, shapes)
+    statistics(config, shapes, virtual=True)
 
 
 def _single_images(rules: Rules, shapes: Shapes) -> None:
@@ -72,6 +74,42 @@ def _single_images(rules: Rules, shapes: Shapes) -> None:
         )
 
 
+def _idle(rules: Rules) -> None:
+    """Rules that change nothing, for want of another."""
+    where, moves = "config.phases.consistency_augment", rules.consistency_augment
+    augmentation.build(moves, 1, where)
+    for weights, still, mend in (
+        (
+            ("consistency", "consistency_fake"),
+            moves["name"] == "none",
+            f'{where}.name is "none": take "diffaugment" or "ada"',
+        ),
+        (
+            ("consistency", "consistency_fake"),
+            moves.get("target") is not None,
+            f"{where}.target is {moves.get('target')}, but p adapts itself in config.phases.augment alone: set it to None",
+        ),
+        (
+            ("latent_consistency", "latent_diversity"),
+            not rules.latent_sigma,
+            "config.phases.latent_sigma is 0: take more",
+        ),
+        (
+            ("rotation_generator",),
+            not rules.rotation,
+            "config.phases.rotation is 0, so nobody learns to tell how: take more",
+        ),
+    ):
+        for name in weights:
+            if still and getattr(rules, name):
+                raise ConfigError(f"config.phases.{name} is {getattr(rules, name)}, but {mend}")
+    if rules.top_k < 1 and rules.top_k_decay == 1:
+        raise ConfigError(
+            f"config.phases.top_k is {rules.top_k}, but config.phases.top_k_decay is 1, so that the share never falls: "
+            "take less"
+        )
+
+
 def unmixed(penalty: str, shapes: Shapes) -> None:
     """Refuses a penalty on the gradients of single images in a discriminator that mixes them.
 
@@ -89,8 +127,11 @@ def unmixed(penalty: str, shapes: Shapes) -> None:
         )
 
 
-def _classes(config: Any, rules: Rules, conditioning: Conditioning) -> None:
-    """A conditioning that the recipe does not have, class numbers where labels are vectors, or hidden labels that are read."""
+def _classes(
+    config: Any, rules: Rules, conditioning: Conditioning, generator: Network, kept: Mapping[str, Any]
+) -> None:
+    """A conditioning that the recipe does not have, class numbers where labels are vectors, classes of which the generator
+    knows nothing, or hidden labels that are read."""
     name, hidden = rules.conditioning.get("name"), config.data.labelled
     if name != "none" and not conditioning.head:
         raise ConfigError(
@@ -100,6 +141,11 @@ def _classes(config: Any, rules: Rules, conditioning: Conditioning) -> None:
         raise ConfigError(
             f"config.phases.conditioning.name is {name!r}, which wants one class for each image, but config.data.labels is "
             '"vector": set it to "index"'
+        )
+    if name != "none" and not _reads_labels(generator, kept):
+        raise ConfigError(
+            f"config.phases.conditioning.name is {name!r}, by which the generator pays for classes, but it does not see any: "
+            'give config.model.G an embedding or a conditional normalisation, or set the name to "none"'
         )
     if hidden and rules.generated_labels != "uniform":
         raise ConfigError(
@@ -111,6 +157,23 @@ def _classes(config: Any, rules: Rules, conditioning: Conditioning) -> None:
             f"config.model.D.embedding is {embedding}, which reads the label of every image, but config.data.labelled is "
             f"{hidden}, which hides some: set it to 0"
         )
+
+
+def _reads_labels(generator: Network, kept: Mapping[str, Any]) -> bool:
+    """Whether images depend on the labels, as far as the equations of the network say; nothing is computed."""
+
+    def images(labels, variables, z):
+        rngs = {name: jax.random.key(0) for name in ("params", "noise")}
+        mutable = [name for name in kept if name != "params"]
+        return generator.module.apply(variables, z, labels, rngs=rngs, mutable=mutable, **generator.kwargs)[0]
+
+    z, labels = generator.inputs()
+    jaxpr = jax.make_jaxpr(images)(labels, kept, z).jaxpr
+    reached = {jaxpr.invars[0]}
+    for equation in jaxpr.eqns:
+        if any(not isinstance(x, Literal) and x in reached for x in equation.invars):
+            reached.update(equation.outvars)
+    return jaxpr.outvars[0] in reached
 
 
 def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone: bool) -> None:
@@ -126,6 +189,7 @@ def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone:
         )
     values = {"pseudo": rules.pseudo, "augment.target": rules.augment.get("target"), "lecam": rules.lecam}
     values |= {"top_k": rules.top_k % 1, "label_smoothing": rules.label_smoothing}
+    values |= {"loss": rules.loss != Rules.loss and not energies}
     played = adversarial and not alone
     reasons = {}
     if played and rules.loss in _LEVEL_IS_FREE:
@@ -133,29 +197,35 @@ def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone:
         reasons |= dict.fromkeys(("pseudo", "augment.target"), said)
     if not played:
         reasons |= dict.fromkeys(
-            ("top_k", "label_smoothing"), "belongs to an adversarial loss, in whose place others are here"
+            ("top_k", "label_smoothing", "loss"), "belongs to an adversarial loss, in whose place others are here"
         )
     if energies or not adversarial:
         said = "takes high logits for real images, which here have low ones"
         reasons |= dict.fromkeys(("pseudo", "augment.target", "lecam", "top_k"), said)
     for rule, reason in reasons.items():
         if values[rule]:
-            neutral = {"augment.target": "None", "top_k": "1"}.get(rule, "0")
+            neutral = {"augment.target": "None", "top_k": "1", "loss": repr(Rules.loss)}.get(rule, "0")
             raise ConfigError(f"config.phases.{rule} {reason} ({config.recipe}): set it to {neutral}")
 
 
-def statistics(config: Any, shapes: Shapes, parts: int = 1) -> None:
+def statistics(config: Any, shapes: Shapes, parts: int = 1, virtual: bool = False) -> None:
     """Refuses a batch over which batch normalisation has no statistics.
 
     Args:
         shapes: the collections of all networks.
         parts: of the batch, each of which a network sees by itself.
+        virtual: whether the networks are shown the reference batch of virtual batch normalisation.
 
     Raises:
-        ConfigError: the networks keep batch statistics, and see one image at a time, or none.
+        ConfigError: the networks keep batch statistics, and see one image at a time, or none; or want a reference batch.
     """
+    if wanting := [name for name, kept in shapes.items() if "virtual" in kept and not virtual]:
+        raise ConfigError(
+            f'config.model.{wanting[0]}.norm is "virtual", but {config.recipe} shows its networks no reference batch: take '
+            "another"
+        )
     images = config.train.batch_size // config.train.microbatches // parts
-    if images < 2 and any("batch_stats" in kept for kept in shapes.values()):
+    if images < 2 and any({"batch_stats", "virtual"} & set(kept) for kept in shapes.values()):
         raise ConfigError(
             f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches, one image "
             f"each, over which batch normalisation has no statistics: take {2 * parts} or more"
@@ -173,7 +243,7 @@ def labels(model: Mapping[str, Any], num_classes: int) -> None:
         ConfigError: a network joins an embedding of the label, or has a normalisation with a table of classes; or another
             than the generator has one that wants a condition.
     """
-    for network in ("E", "D"):
+    for network in ("E", "F", "D"):
         if (norm := (model.get(network) or {}).get("norm")) in CONDITIONED:
             raise ConfigError(
                 f"config.model.{network}.norm is {norm!r}, which only a generator can have: set it to another"

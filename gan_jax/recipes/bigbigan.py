@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.errors import ConfigError
 from gan_jax.game import checks, ranges
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
@@ -23,6 +24,7 @@ _OWNERS = {"generator": "G", "encoder": "E", "discriminator": "D"}
 
 def build(config) -> Recipe:
     data, model = config.data, config.model
+    checks.labels(model, 0)
     ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
     images = {"resolution": data.resolution, "image_channels": data.channels, "num_classes": 0}
     given = {**images, "dtype": compute_dtype(config)}
@@ -60,7 +62,17 @@ def build(config) -> Recipe:
         "E": Network(encoder, lambda: (image,)),
         "D": Network(discriminator, lambda: (image, jnp.zeros((1, size)))),
     }
-    checks.statistics(config, checks.collections(networks))
+    shapes = checks.collections(networks)
+    checks.statistics(config, shapes)
+    if "batch_stats" in shapes["D"]:
+        raise ConfigError(
+            f"config.model.F.norm is {model.F.norm!r}, by which real and generated images, which F sees together, would have "
+            'common statistics: set it to "layer" or "none"'
+        )
+
+    def with_standing(variables, z, labels):
+        return {**variables, "G": standing(generator, variables["G"], z, labels)}
+
     return Recipe(
         networks=networks,
         players={name: Player((network,), config.players[name]) for name, network in _OWNERS.items()},
@@ -72,7 +84,7 @@ def build(config) -> Recipe:
         truncates=True,
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, labels, train=False),
         ema=Ema(("G", "E"), config.ema) if config.ema else None,
-        standing=lambda variables, z, labels: {**variables, "G": standing(generator, variables["G"], z, labels)},
+        standing=with_standing if "batch_stats" in shapes["G"] else None,
     )
 
 

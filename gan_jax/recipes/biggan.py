@@ -45,6 +45,10 @@ def describe(config, generator_class, discriminator_class) -> Recipe:
     ranges.check(config.phases, "orthogonal")
     ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
     loss = adversarial(config.phases.loss)
+    if loss.compares or config.phases.loss.startswith("energy:"):
+        raise ConfigError(
+            f"config.phases.loss is {config.phases.loss!r}: BigGAN needs one of single logits, such as 'hinge'"
+        )
 
     def generate(view, key, real_labels):
         key_z, key_y = jax.random.split(key)

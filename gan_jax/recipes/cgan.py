@@ -11,4 +11,9 @@ from gan_jax.game.pair import pair
 def build(config) -> Recipe:
     if not config.data.num_classes:
         raise ConfigError("config.data.num_classes is 0: a conditional GAN needs data with classes")
+    for network in ("G", "D"):
+        if not config.model[network].get("embedding"):
+            raise ConfigError(
+                f"config.model.{network}.embedding is 0: the networks of a conditional GAN both see the label"
+            )
     return pair(config)

@@ -17,12 +17,25 @@ BAD = [  # a config on digits, overrides, what is said
     ("ali", "model.D.norm=batch", "phases.r1 penalises the gradient .* batch normalisation, which mixes the images"),
     ("ali", "model.D.keep=1.5", "dropout keeps a share of 1.5: expected above 0, at most 1"),
     ("ali", "model.E.norm=self_modulated", "model.E.norm is 'self_modulated', which only a generator can have"),
+    ("ali", "model.D.norm=virtual", 'D.norm is "virtual", but ali shows its networks no reference batch: take another'),
     ("began", "phases.step=-0.1", "phases.step is -0.1: expected 0 or more"),
     ("biggan", "train.batch_size=1", ONE_IMAGE),
     ("biggan", "phases.orthogonal=-1.0", "orthogonal is -1.0: expected 0 or more"),
     ("biggan", "phases.discriminator_steps=0", "discriminator_steps is 0: expected 1 or more"),
     ("bigbigan", "train.batch_size=1", ONE_IMAGE),
+    ("biggan", "phases.loss=relativistic", "loss is 'relativistic': BigGAN needs one of single logits"),
+    ("biggan", "phases.loss=energy:1", "loss is 'energy:1': BigGAN needs one of single logits"),
+    ("bigbigan", "model.F.norm=batch", "F.norm is 'batch', by which real and generated images, which F sees together"),
+    ("bigbigan", "model.F.norm=conditional", "model.F.norm is 'conditional', which only a generator can have"),
+    ("bigbigan", "model.G.norm=categorical", "model.G.norm is 'categorical', which needs labels"),
+    (
+        "bigbigan",
+        "model.G.hierarchical=True model.G.norm=layer",
+        "hierarchical=True hands z to the normalisations, which 'layer' does not take; change one",
+    ),
     ("bigbigan", "phases.discriminator_steps=0", "discriminator_steps is 0: expected 1 or more"),
+    ("cgan", "model.G.embedding=0", "model.G.embedding is 0: the networks of a conditional GAN both see the label"),
+    ("cgan", "model.D.embedding=0", "model.D.embedding is 0: the networks of a conditional GAN both see the label"),
     ("cogan", "train.batch_size=7", "batch_size is 7 in 1 microbatches: expected an even number in each"),
     ("cogan", "train.batch_size=2", "batch normalisation has no statistics: take 4 or more"),
     ("dcgan", "train.batch_size=1", ONE_IMAGE),
@@ -43,6 +56,27 @@ BAD = [  # a config on digits, overrides, what is said
         "phases.minibatch_discrimination=5 phases.r1=1.0 model.D.norm=none",
         "minibatch_discrimination is 5, which mixes the images, but config.phases.r1 penalises",
     ),
+    (
+        "dcgan",
+        "data.num_classes=10 phases.conditioning.name=projection",
+        "'projection', by which the generator pays for classes, but it does not see any: give config.model.G an embedding",
+    ),
+    ("sngan", "model.G.norm=batch", "'projection', by which the generator pays for classes, but it does not see any"),
+    ("dcgan", "model.D.norm=virtual model.G.norm=none train.batch_size=1", ONE_IMAGE),
+    ("dcgan", "model.G.norm=ghost:1", 'groups of one image: take "instance", or larger groups'),
+    ("dcgan", "model.G.norm=group:3", "3 groups do not divide"),
+    (
+        "dcgan",
+        "phases.rotation_generator=0.2",
+        "rotation_generator is 0.2, but config.phases.rotation is 0, so nobody learns to tell how: take more",
+    ),
+    (
+        "dcgan",
+        "phases.latent_consistency=1.0 phases.latent_sigma=0.0",
+        "but config.phases.latent_sigma is 0: take more",
+    ),
+    ("dcgan", "phases.latent_diversity=1.0 phases.latent_sigma=0.0", "but config.phases.latent_sigma is 0: take more"),
+    ("dcgan", "phases.top_k=0.5 phases.top_k_decay=1.0", "top_k_decay is 1, so that the share never falls: take less"),
     ("infogan", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
     (
         "s3gan",
@@ -69,6 +103,7 @@ BAD = [  # a config on digits, overrides, what is said
         "pseudo takes high logits for real images, which here have low ones .*: set it to 0",
     ),
     ("ls_gan", "phases.lecam=0.1", "lecam takes high logits for real images, which here have low ones"),
+    ("ls_gan", "phases.loss=hinge", "loss belongs to an adversarial loss, .* set it to 'non_saturating'"),
     (
         "ls_gan",
         "phases.label_smoothing=0.1",
@@ -79,7 +114,7 @@ BAD = [  # a config on digits, overrides, what is said
     ("logan", "model.latents=normal", "latents is 'normal': expected \"uniform\""),
     (
         "dcgan",
-        "data.num_classes=10 data.labelled=10 phases.conditioning.name=predicted model.D.embedding=8",
+        "data.num_classes=10 data.labelled=10 phases.conditioning.name=predicted model.G.embedding=8 model.D.embedding=8",
         "D.embedding is 8, which reads the label of every image, but config.data.labelled is 10",
     ),
     ("gan", "phases.loss=energy:1", "loss is 'energy:1', but the discriminator gives logits: set it to another"),
@@ -117,6 +152,27 @@ def in_the_repository(monkeypatch, request):
 @pytest.mark.parametrize(("name", "overrides", "message"), BAD)
 def test_what_cannot_work_is_a_sentence(name, overrides, message):
     config = configs.load(f"configs/{name}_digits.py:quick", overrides.split())
+    with pytest.raises(ConfigError, match=message):
+        load(config)
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        ({"name": "none"}, 'consistency is 1.0, but config.phases.consistency_augment.name is "none": take'),
+        (
+            {"name": "ada", "transforms": "blit", "p": 0.0, "target": 0.6},
+            "but config.phases.consistency_augment.target is 0.6, but p adapts itself in config.phases.augment alone",
+        ),
+        ({"name": "mirror"}, "config.phases.consistency_augment.name is 'mirror': expected"),
+        ({"name": "diffaugment", "policy": ("mirror",)}, "config.phases.consistency_augment.policy has 'mirror'"),
+        ({"name": "ada", "transforms": "all", "p": 1.0}, "config.phases.consistency_augment.transforms is 'all'"),
+    ],
+)
+def test_answers_need_something_to_be_consistent_under(augment, message):
+    config = configs.load("configs/dcgan_digits.py:quick")
+    with config.unlocked():
+        config.phases.consistency, config.phases.consistency_augment = 1.0, augment
     with pytest.raises(ConfigError, match=message):
         load(config)
 
