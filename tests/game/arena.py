@@ -20,6 +20,7 @@ def recipe_of(norm: str = "none", extra: dict[str, Any] | None = None, **rules: 
     config.data.update({"resolution": 8, "num_classes": CLASSES})
     config.train.batch_size = BATCH
     config.phases = section(Rules(**rules))
+    config.model.G.embedding = 4 if "conditioning" in rules else 0
     for name, value in (extra or {}).items():
         config.update_from_flattened_dict({name: value})
     return dcgan.build(config)
