@@ -9,6 +9,7 @@ Hardware: one GPU; 4.3 and 4.2 million parameters. Not yet trained to the end wi
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import Rules, section
 
 
 def get_config(size: str = ""):
@@ -18,6 +19,8 @@ def get_config(size: str = ""):
     config.recipe = "biggan"
     network = {"channels": 64, "attention": (), "sn_eps": 1e-8, "weight_init": "N02", "remat": None}
     config.model = {
+        "family": "biggan",
+        "latents": "normal",
         "G": {
             **network,
             "dim_z": 128,
@@ -31,7 +34,7 @@ def get_config(size: str = ""):
     moments = {"b1": 0.0, "b2": 0.999, "eps": 1e-8, "mu_dtype": None}
     adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2e-4}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"loss": "hinge", "discriminator_steps": 4, "orthogonal": 0.0, "generated_labels": "uniform"}
+    config.phases = section(Rules(loss="hinge", discriminator_steps=4, conditioning={"name": "projection"}))
     config.ema = {"decay": 0.9999, "start": "1000 steps"}
     config.data.update({"source": "tfds:cifar10", "resolution": 32, "channels": 3, "num_classes": 10})
     # The script's 500 epochs count the images of discriminator steps: 500 * 50,000 / 4 images of ours.

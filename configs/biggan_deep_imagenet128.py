@@ -19,5 +19,10 @@ def get_config(size: str = "256x8"):
     channels, attention = config.model.G.channels if size == "quick" else 128, config.model.G.attention
     shared = {"channels": channels, "attention": attention, "sn_eps": 1e-6}
     shared |= {"weight_init": "ortho", "remat": None}
-    config.model = {"G": {**shared, "dim_z": 128, "shared_dim": 128, "bn_eps": 1e-5}, "D": shared}
+    config.model = {
+        "family": "biggan_deep",
+        "latents": "normal",
+        "G": {**shared, "dim_z": 128, "shared_dim": 128, "bn_eps": 1e-5},
+        "D": shared,
+    }
     return config

@@ -7,6 +7,7 @@ normalisation, spectral normalisation, projection discriminator, hinge loss, mov
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import Rules, section
 
 
 def get_config(size: str = ""):
@@ -16,6 +17,8 @@ def get_config(size: str = ""):
     config = base()
     config.recipe = "biggan"
     config.model = {
+        "family": "biggan",
+        "latents": "normal",
         "G": {
             "channels": 2 if quick else 8,
             "dim_z": 48,
@@ -42,7 +45,7 @@ def get_config(size: str = ""):
         "generator": {**adam, "learning_rate": 5e-4},
         "discriminator": {**adam, "learning_rate": 2e-3},
     }
-    config.phases = {"loss": "hinge", "discriminator_steps": 2, "orthogonal": 0.0, "generated_labels": "uniform"}
+    config.phases = section(Rules(loss="hinge", discriminator_steps=2, conditioning={"name": "projection"}))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10})
     config.train.length = "2 steps" if quick else "800 steps"

@@ -17,6 +17,7 @@ to the end with this code, so no score is claimed.
 
 from gan_jax.config import base
 from gan_jax.errors import ConfigError
+from gan_jax.game.rules import Rules, section
 
 
 def get_config(size: str = "256x8"):
@@ -25,6 +26,8 @@ def get_config(size: str = "256x8"):
     config.recipe = "biggan"
     network = {"channels": 96, "attention": (64,), "sn_eps": 1e-6, "weight_init": "ortho", "remat": None}
     config.model = {
+        "family": "biggan",
+        "latents": "normal",
         "G": {
             **network,
             "dim_z": 120,
@@ -40,7 +43,7 @@ def get_config(size: str = "256x8"):
         "generator": {**adam, "learning_rate": 1e-4},
         "discriminator": {**adam, "learning_rate": 4e-4},
     }
-    config.phases = {"loss": "hinge", "discriminator_steps": 1, "orthogonal": 0.0, "generated_labels": "uniform"}
+    config.phases = section(Rules(loss="hinge", conditioning={"name": "projection"}))
     config.ema = {"decay": 0.9999, "start": "20000 steps"}
     config.data.update({"source": "tfds:imagenet2012", "resolution": 128, "channels": 3, "num_classes": 1000})
     config.precision.compute = "bfloat16"

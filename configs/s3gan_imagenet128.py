@@ -20,7 +20,6 @@ def get_config(size: str = "256x8"):
     config = configs.load(f"configs/biggan_imagenet128.py:{size}")
     config.unlock()
     config.recipe = "s3gan"
-    config.model.update({"family": "biggan", "latents": "normal"})
     config.players = {"generator": adam(1e-4, 0.0, 0.999), "discriminator": adam(5e-4, 0.0, 0.999)}
     config.phases = section(
         Rules(

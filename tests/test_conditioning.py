@@ -225,7 +225,7 @@ def test_the_contract_is_checked_with_labels_of_the_config_s_form(monkeypatch):
 
 
 def test_a_model_without_classes_ignores_vectors():
-    config, mesh = make_config("vector", "data.num_classes=0"), sharding.data_mesh(4)
+    config, mesh = make_config("vector", "data.num_classes=0", "phases.conditioning.name=none"), sharding.data_mesh(4)
     variables = state.variables(born(config, mesh), averaged=True)
     labels = as_labels(np.zeros(3, np.int32), config.data)
     images = Sampler(load(config), mesh, 4, Options()).draw(variables, labels)

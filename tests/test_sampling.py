@@ -13,7 +13,7 @@ from gan_jax.engine import sharding, state
 from gan_jax.engine.checkpoint import Checkpoints
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError, UserError
-from gan_jax.recipes.biggan import latent
+from gan_jax.game.latents import latents
 from gan_jax.sample import sample
 from gan_jax.sampling import Options, Sampler, labels_by_row
 
@@ -126,8 +126,8 @@ def test_a_gan_without_styles_has_none(recipe, variables):
 
 def test_truncation_forms():
     def draw(truncation, form):
-        keys = jax.random.split(jax.random.key(0), 200)
-        return np.asarray(jax.vmap(lambda key: latent(key, 100, truncation, form))(keys))
+        keys, options = jax.random.split(jax.random.key(0), 200), {"truncation": truncation, "form": form}
+        return np.asarray(jax.vmap(lambda key: latents("normal", 100).prior(key, options))(keys))
 
     free = draw(None, None)
     assert np.abs(free).max() > 3.5

@@ -22,6 +22,7 @@ REASONS = {
     "data.flip": "mirror with --config.data.flip=True where left and right may be exchanged",
     "model.G.channels": "as published for the nearest resolution",
     "model.G.attention": "as published for the nearest resolution",
+    "phases.conditioning.name": "as published, where there are classes",
     "phases.discriminator_steps": "as published with this batch size",
     "train.batch_size": "50 up to 32 pixels (BigGAN-PyTorch), else 256 (StudioGAN), or next multiple that divides",
     "train.microbatches": "at most 32 images of 128 x 128 pixels per device at a time, or as many pixels",
@@ -35,6 +36,8 @@ def get_config(facts):
     """The config for a data set, a `gan_jax.preset.Facts`."""
     config = small(facts) if facts.resolution <= 32 else large(facts)
     config.data.update(facts.data)
+    if not facts.num_classes:
+        config.phases.conditioning.name = "none"
     config.train.checkpoint_every = config.report.samples_every = facts.snapshot
     config.report.every = "4 kimg"
     return config

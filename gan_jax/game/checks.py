@@ -232,6 +232,21 @@ def statistics(config: Any, shapes: Shapes, parts: int = 1, virtual: bool = Fals
         )
 
 
+def sizes(model: Mapping[str, Any]) -> None:
+    """Refuses networks of no width.
+
+    Args:
+        model: the config section.
+
+    Raises:
+        ConfigError: `channels` or `dim_z` of the generator or the discriminator is below 1.
+    """
+    for network in ("G", "D"):
+        for field in ("channels", "dim_z"):
+            if (size := model[network].get(field, 1)) < 1:
+                raise ConfigError(f"config.model.{network}.{field} is {size}: expected 1 or more")
+
+
 def labels(model: Mapping[str, Any], num_classes: int) -> None:
     """Refuses networks that want labels, or another condition, where there are none.
 

@@ -39,6 +39,7 @@ def pair(
     """
     data, model, rules = config.data, config.model, read(kind, config.phases)
     family = _family(model.family)
+    checks.sizes(model)
     checks.labels(model, data.num_classes)
     conditioning, more = build_conditioning(rules.conditioning, data.num_classes), extras(rules)
     asked = {**conditioning.head.get("questions", {}), **terms.questions(rules), **more.questions}

@@ -156,6 +156,10 @@ class Generator(nn.Module):
     def latent_dim(self) -> int:
         """The size that z must have: `dim_z`, or if hierarchical the largest multiple of the chunks within it."""
         chunks = len(generator_widths(self.resolution))
+        if self.hierarchical and self.dim_z < chunks:
+            raise ConfigError(
+                f"config.model.G.dim_z is {self.dim_z}: expected {chunks} or more, a number for each chunk of a hierarchical z"
+            )
         return self.dim_z // chunks * chunks if self.hierarchical else self.dim_z
 
     @nn.compact

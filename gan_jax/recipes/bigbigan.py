@@ -11,13 +11,13 @@ import jax.numpy as jnp
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
 from gan_jax.game import checks, ranges
+from gan_jax.game.latents import latents
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.adversarial import adversarial
 from gan_jax.networks import biggan
 from gan_jax.networks.bigbigan import Discriminator, Encoder
-from gan_jax.recipes.biggan import latent
 
 _OWNERS = {"generator": "G", "encoder": "E", "discriminator": "D"}
 
@@ -29,8 +29,8 @@ def build(config) -> Recipe:
     images = {"resolution": data.resolution, "image_channels": data.channels, "num_classes": 0}
     given = {**images, "dtype": compute_dtype(config)}
     generator = biggan.Generator(**model.G, **given)
-    size, label = generator.latent_dim, jnp.zeros(1, jnp.int32)
-    encoder = Encoder(**model.E, dim_z=size, dtype=given["dtype"])
+    normal, label = latents("normal", generator.latent_dim), jnp.zeros(1, jnp.int32)
+    encoder = Encoder(**model.E, dim_z=normal.size, dtype=given["dtype"])
     discriminator = Discriminator(biggan.Discriminator(**model.F, **given), **model.D)
     hinge = adversarial("hinge")
 
@@ -38,7 +38,7 @@ def build(config) -> Recipe:
         """Of pairs of real and of generated images, and the networks with their statistics advanced."""
         key_z, key_e = jax.random.split(key)
         real = to_float(batch["image"])
-        z = view.normal(key_z, (len(real), size))
+        z = view.normal(key_z, (len(real), normal.size))
         fake, g = view.net("G")(z, jnp.zeros_like(batch["label"]))
         code, e = view.net("E")(real)
         drawn = code.mean + code.deviation * view.normal(key_e, z.shape)
@@ -58,9 +58,9 @@ def build(config) -> Recipe:
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
     networks = {
-        "G": Network(generator, lambda: (jnp.zeros((1, size)), label)),
+        "G": Network(generator, lambda: (jnp.zeros((1, normal.size)), label)),
         "E": Network(encoder, lambda: (image,)),
-        "D": Network(discriminator, lambda: (image, jnp.zeros((1, size)))),
+        "D": Network(discriminator, lambda: (image, jnp.zeros((1, normal.size)))),
     }
     shapes = checks.collections(networks)
     checks.statistics(config, shapes)
@@ -80,8 +80,8 @@ def build(config) -> Recipe:
             Phase("discriminator", ("discriminator",), discriminator_loss, repeat=config.phases.discriminator_steps),
             Phase("generator", ("generator", "encoder"), generator_loss),
         ),
-        prior=lambda key, options: latent(key, size, options.get("truncation"), options.get("form")),
-        truncates=True,
+        prior=normal.prior,
+        truncates=normal.truncates,
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, labels, train=False),
         ema=Ema(("G", "E"), config.ema) if config.ema else None,
         standing=with_standing if "batch_stats" in shapes["G"] else None,

@@ -29,6 +29,7 @@ def read(path: epath.Path) -> Published:
             fields |= biggan.describe_discriminator(shapes_of(found["D"]), fields["data.resolution"])
         else:
             fields |= {"model.D.channels": fields["model.G.channels"], "model.D.attention": fields["model.G.attention"]}
+        fields["phases.conditioning.name"] = "projection" if fields["data.num_classes"] else "none"
     epsilons, note = _epsilons(path / "state_dict.pth")
     config = "biggan_deep_imagenet128" if biggan.is_deep(shapes) else "biggan_imagenet128"
     if not biggan.is_deep(shapes) and not fields["model.G.shared_embedding"]:

@@ -1,10 +1,11 @@
-"""BigGAN's recipe says in a sentence which field of the model cannot be."""
+"""BigGAN by the rules of the game, with classes and without; sentences on widths that cannot be."""
 
 import pytest
 
 from gan_jax import config as configs
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
+from gan_jax.game.checks import collections
 
 
 @pytest.mark.parametrize("name", ["biggan_digits", "biggan_deep_imagenet128"])
@@ -16,13 +17,25 @@ def test_a_width_below_one_names_its_field(name, field, value):
         load(config)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "layer"),
-    [
-        (["recipe=biggan", "model.G.channels=1", "model.G.attention=16"], "attention_1/query"),  # an eighth of 4
-        (["recipe=biggan", "model.G.dim_z=2"], "stem"),  # less than a number for each of three chunks
-    ],
-)
-def test_a_width_too_small_for_its_parts_names_the_layer(overrides, layer):
-    with pytest.raises(ConfigError, match=f"the layer {layer} would have a weight of shape"):
+def test_a_width_too_small_for_its_parts_names_the_layer():
+    overrides = ["model.G.channels=1", "model.G.attention=16"]  # queries have an eighth of 4
+    with pytest.raises(ConfigError, match="the layer attention_1/query would have a weight of shape"):
         load(configs.load("configs/biggan_digits.py", overrides))
+
+
+def test_hierarchical_latents_have_a_number_for_each_chunk_at_least():
+    with pytest.raises(ConfigError, match="model.G.dim_z is 2: expected 3 or more, a number for each chunk"):
+        load(configs.load("configs/biggan_digits.py", ["model.G.dim_z=2"]))
+
+
+def test_without_classes_nobody_looks_at_labels():
+    recipe = load(configs.load("configs/biggan_digits.py", ["data.num_classes=0", "phases.conditioning.name=none"]))
+    kept = collections(recipe.networks)
+    assert "shared" not in kept["G"]["params"]
+    assert set(kept["D"]["params"]["output"]) == {"linear"}
+
+
+@pytest.mark.parametrize("loss", ["hinge", "relativistic_average_hinge", "non_saturating"])
+def test_the_rules_of_the_game_are_those_of_biggan(loss):
+    rules = [f"phases.loss={loss}", "phases.pseudo=0.6", "phases.lecam=0.1", "phases.r1=1.0", "phases.consistency=10.0"]
+    assert {"pseudo", "lecam"} <= set(load(configs.load("configs/biggan_digits.py:quick", rules)).aux())

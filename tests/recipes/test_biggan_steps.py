@@ -11,6 +11,9 @@ from gan_jax.config import base
 from gan_jax.engine import optimizers, schedule, sharding, state
 from gan_jax.engine.recipe import Player, View
 from gan_jax.engine.step import make_step
+from gan_jax.game import game, pair
+from gan_jax.game.latents import Latents
+from gan_jax.game.rules import Rules, section
 from gan_jax.recipes import biggan
 from tests.reference import Peer, assert_array, assert_scalar, assert_summaries, cases, images, integers, normal
 
@@ -22,6 +25,8 @@ def configured(published):
     train, classes = published["train"], published["n_classes"]
     config = base()
     config.model = {
+        "family": "biggan",
+        "latents": "normal",
         "G": {
             "channels": published["G"]["G_ch"],
             "dim_z": published["G"]["dim_z"],
@@ -38,12 +43,14 @@ def configured(published):
         }
         for name, player in NETWORKS.items()
     }
-    config.phases = {
-        "loss": published["loss"],
-        "discriminator_steps": train["num_D_steps"],
-        "orthogonal": train["G_ortho"],
-        "generated_labels": "uniform",
-    }
+    config.phases = section(
+        Rules(
+            loss=published["loss"],
+            discriminator_steps=train["num_D_steps"],
+            orthogonal=train["G_ortho"],
+            conditioning={"name": "projection"},
+        )
+    )
     config.ema = {"decay": published["ema_decay"], "start": f"{published['ema_start']} steps"}
     config.data.update({"resolution": 32, "channels": 3, "num_classes": classes})
     return config
@@ -57,16 +64,17 @@ def recording(optimizer):
 
 def answer_draws(monkeypatch):
     """Lets the latents and labels drawn in a step, in order of tracing, be those that lie in the auxiliary state."""
-    counts = {"z": 0, "y": 0}
+    views = []  # one for each draw: labels come first, then latents, which do not see the view
 
-    def drawn(view, name):
-        counts[name] += 1
-        return view.shard(view.aux[name][counts[name] - 1])
+    def labels(view, key, real, num_classes, source):
+        views.append(view)
+        return view.shard(view.aux["y"][len(views) - 1])
 
-    monkeypatch.setattr(View, "normal", lambda view, key, shape: drawn(view, "z"))
-    monkeypatch.setattr(View, "generated_labels", lambda view, key, real, num_classes, source: drawn(view, "y"))
+    monkeypatch.setattr(View, "generated_labels", labels)
+    scripted = lambda name, size: Latents(size, lambda key, n: views[-1].aux["z"][len(views) - 1])  # noqa: E731
+    monkeypatch.setattr(pair, "latents", scripted)
     # The reals of the vectors are floats already.
-    monkeypatch.setattr(biggan, "to_float", lambda x: x)
+    monkeypatch.setattr(game, "to_float", lambda x: x)
 
 
 def draws(published, iteration):
@@ -107,7 +115,7 @@ def test_training_steps_equal_biggan_pytorch(case, monkeypatch):
             "image": reals.reshape(1, microbatches, size, 32, 32, 3),
             "label": labels.reshape(1, microbatches, size),
         }
-        before = dataclasses.replace(current, aux=draws(published, iteration))
+        before = dataclasses.replace(current, aux={**current.aux, **draws(published, iteration)})
         current, metrics = jax.device_get(step(before, sharding.put(batch, mesh)))
 
         for name, peer in peers.items():
