@@ -159,13 +159,12 @@ class Discriminator(nn.Module):
     head: Mapping[str, Any] | None = None
     sn_eps: float | None = 1e-6
     weight_init: str = "ortho"
-    image_channels: int = 3
     remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
-        """Judges images [n, r, r, image_channels] in [-1, 1], given labels.
+        """Judges images [n, r, r, c] in [-1, 1], given labels.
 
         `train` changes nothing, as in `biggan.Discriminator`.
         """

@@ -26,9 +26,8 @@ def build(config) -> Recipe:
     data, model = config.data, config.model
     checks.labels(model, 0)
     ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
-    images = {"resolution": data.resolution, "image_channels": data.channels, "num_classes": 0}
-    given = {**images, "dtype": compute_dtype(config)}
-    generator = biggan.Generator(**model.G, **given)
+    given = {"resolution": data.resolution, "num_classes": 0, "dtype": compute_dtype(config)}
+    generator = biggan.Generator(**model.G, **given, image_channels=data.channels)
     normal, label = latents("normal", generator.latent_dim), jnp.zeros(1, jnp.int32)
     encoder = Encoder(**model.E, dim_z=normal.size, dtype=given["dtype"])
     discriminator = Discriminator(biggan.Discriminator(**model.F, **given), **model.D)

@@ -121,7 +121,7 @@ def test_other_conditionings_at_16_pixels(module):
 
 
 def test_unconditional_discriminator_at_16_pixels_ignores_labels():
-    module = Discriminator(16, 0, 4, weight_init="N02", image_channels=1)
+    module = Discriminator(16, 0, 4, weight_init="N02")
     images = jnp.ones((2, 16, 16, 1))
     labels = jnp.array([0, 1])
     verdict, _ = jax.jit(lambda key: module.init_with_output(key, images, labels))(jax.random.key(0))
