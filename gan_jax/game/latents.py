@@ -39,9 +39,14 @@ class Latents:
         Raises:
             ConfigError: another form.
         """
-        if self.truncates:
-            return _normal(key, self.size, options)
-        return self.draw(key, 1)[0]
+        truncation, form = options.get("truncation"), options.get("form")
+        if truncation is None or not self.truncates:
+            return self.draw(key, 1)[0]
+        if form == "threshold":
+            return truncation * jax.random.truncated_normal(key, -2.0, 2.0, (self.size,))
+        if form == "resampled":
+            return jax.random.truncated_normal(key, -truncation, truncation, (self.size,))
+        raise ConfigError(f'truncation form is {form!r}: expected "resampled" or "threshold"')
 
 
 def latents(name: str, size: int) -> Latents:
@@ -55,14 +60,3 @@ def latents(name: str, size: int) -> Latents:
     if size < 1:
         raise ConfigError(f"config.model.G.dim_z is {size}: expected 1 or more")
     return Latents(size, lambda key, n: _DISTRIBUTIONS[name](key, (n, size)), truncates=name == "normal")
-
-
-def _normal(key, size, options):
-    truncation, form = options.get("truncation"), options.get("form")
-    if truncation is None:
-        return jax.random.normal(key, (size,))
-    if form == "threshold":
-        return truncation * jax.random.truncated_normal(key, -2.0, 2.0, (size,))
-    if form == "resampled":
-        return jax.random.truncated_normal(key, -truncation, truncation, (size,))
-    raise ConfigError(f'truncation form is {form!r}: expected "resampled" or "threshold"')

@@ -41,3 +41,14 @@ def test_latents_have_their_distribution():
         latents("cauchy", 4)
     with pytest.raises(ConfigError, match="dim_z is 0"):
         latents("normal", 0)
+
+
+def test_games_of_normal_latents_truncate():
+    for name, truncates in (("normal", True), ("uniform", False), ("positive", False)):
+        recipe = build(f"model.latents={name}")
+        assert recipe.truncates == truncates
+        free, cut = (
+            recipe.prior(jax.random.key(0), options) for options in ({}, {"truncation": 0.1, "form": "resampled"})
+        )
+        assert free.shape == cut.shape
+        assert (float(abs(cut).max()) <= 0.1) == truncates
