@@ -41,23 +41,24 @@ def test_both_domains_add_up_to_the_losses():
     recipe = recipe_of("data.resolution=8")
     current, data = born(recipe), batch()
     real = np.float32(data["image"] / 127.5 - 1)
-    logits = {}
-    for phase, count in (("discriminator", 3), ("generator", 6)):
+    networks = {name: recipe.networks[name].module for name in "GD"}
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def logits(count):
+        """Of real pairs and of so many generated ones."""
         z = jax.random.uniform(jax.random.key(1), (count, 64), minval=-1, maxval=1)
+        variables = {"params": current.params["G"], **current.stats["G"]}
+        fake, _ = networks["G"].apply(variables, z, mutable=["batch_stats"])
+        return [
+            networks["D"].apply({"params": current.params["D"]}, *pair) for pair in ((real[::2], -real[1::2]), fake)
+        ]
 
-        def judge(z=z, phase=phase):
-            variables = {"params": current.params["G"], **current.stats["G"]}
-            fake, _ = recipe.networks["G"].module.apply(variables, z, mutable=["batch_stats"])
-            judge = functools.partial(recipe.networks["D"].module.apply, {"params": current.params["D"]})
-            return judge(real[::2], -real[1::2]), judge(*fake)
-
-        logits[phase] = jax.jit(judge)()
-    of_real, of_fake = logits["discriminator"]
+    of_real, of_fake = logits(3)
     expected = sum(
         np.log1p(np.exp(-r)).mean() + np.log1p(np.exp(f)).mean() for r, f in zip(of_real, of_fake, strict=True)
     )
     np.testing.assert_allclose(play(recipe, "discriminator", current, data)[0], expected, rtol=1e-4)
-    expected = sum(np.log1p(np.exp(-f)).mean() for f in logits["generator"][1])
+    expected = sum(np.log1p(np.exp(-f)).mean() for f in logits(6)[1])
     np.testing.assert_allclose(play(recipe, "generator", current, data)[0], expected, rtol=1e-4)
     assert np.abs(np.subtract(*of_fake)).min() > 1e-3
 

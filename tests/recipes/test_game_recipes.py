@@ -65,10 +65,8 @@ def test_loss_sensitive_terms_are_the_published_ones():
     features = np.zeros((5, 1))
 
     def round(of_real, of_fake):
-        verdicts = (Verdict(logits, features, {}) for logits in (of_real, of_fake))
-        return SimpleNamespace(
-            real=real, fake=fake, **dict(zip(("real_verdict", "fake_verdict"), verdicts, strict=True))
-        )
+        verdicts = {"real_verdict": Verdict(of_real, features, {}), "fake_verdict": Verdict(of_fake, features, {})}
+        return SimpleNamespace(real=real, fake=fake, **verdicts)
 
     def margin(of_real, of_fake):
         return np.maximum(3 * np.abs(real - fake).mean((1, 2, 3)) + of_real - of_fake, 0).mean()
