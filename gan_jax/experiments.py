@@ -121,12 +121,12 @@ def residual(generator: dict, discriminator: dict, init: str = "xavier") -> dict
     """
     network = {"attention": (), "weight_init": init, "remat": None}
     g = {"sn_eps": None, "dim_z": 128, "shared_dim": 0, "hierarchical": False, "shared_embedding": False, "norm": ""}
-    d = {"sn_eps": 1e-12, "wide": True, "wide_input": False, "norm": "none", "pool": "sum", "output_bias": True}
+    d = {"sn_eps": 1e-12, "wide": True, "wide_input": False, "norm": "none", "embedding": 0, "pool": "sum"}
     return {
         "family": "biggan",
         "latents": "normal",
         "G": {**network, **g, "bn_eps": 1e-5, "output_bn_eps": 1e-5, **generator},
-        "D": {**network, **d, **discriminator},
+        "D": {**network, **d, "output_bias": True, **discriminator},
     }
 
 

@@ -1,6 +1,7 @@
 """The README's table of methods is the one that its script makes."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,24 @@ def test_every_config_has_its_place_in_it(table):
 
 def test_evidence_and_scores_are_said(script, table, monkeypatch, tmp_path):
     rows = {line.split(" | ")[0]: line.split(" | ")[3:] for line in table.splitlines()}
-    assert rows["| [SNGAN](gan_jax/recipes/sngan.py)"][0] == "counts, vectors"
-    assert rows["| [BEGAN](gan_jax/recipes/began.py)"][0] == "counts"
+    assert rows["| [SNGAN](gan_jax/recipes/sngan.py)"][0] == "counts, vectors, losses"
+    assert rows["| [BEGAN](gan_jax/recipes/began.py)"][0] == "counts, losses"
     (tmp_path / "benchmarks/results").mkdir(parents=True)
-    scores = '{"a_digits": {"frechet": 1.416, "recognised": 0.992}, "b_digits": {"frechet": 12.34}}'
-    (tmp_path / "benchmarks/results/digits.json").write_text(scores)
+    scores = {
+        "a_digits": {"frechet": 1.416, "recognised": 0.992},
+        "b_digits": {"frechet": 12.34},
+        "e_digits": {"frechet": 2.0, "told": 0.95},
+        "f_polygons": {"frechet": 1.36},
+    }
+    (tmp_path / "benchmarks/results/scores.json").write_text(json.dumps(scores))
     monkeypatch.setattr(script, "ROOT", tmp_path)
     found = [script.score(stems) for stems in (["a_digits", "a_mnist"], ["b_digits"], ["c_digits"], ["d_mnist"])]
     assert found == ["99.2 %, 1.42", "12.3", "no score yet", ""]
+    found = [script.score(stems) for stems in (["e_polygons", "e_digits"], ["f_polygons"])]
+    assert found == ["95.0 % told right, 2", "1.36 (polygons)"]
+
+
+def test_evidence_that_is_gone_is_an_error(script, monkeypatch):
+    monkeypatch.setitem(script.LOSSES, "gan", "losses/test_adversarial.py::test_of_old")
+    with pytest.raises(ValueError, match="has no test_of_old, by which gan is said to be verified"):
+        script.verified("gan", ["gan_digits"])

@@ -146,15 +146,16 @@ CONDITIONED = ("categorical", "conditional", "self_modulated")
 _NUMBERS = {"ghost": "group", "group": "num_groups"}
 
 
-def normalizer(name: str, **of_batches) -> Norm:
+def normalizer(name: str, num_classes: int = 0, **of_batches) -> Norm:
     """The normalisation called `name`, to be made with `name=...`.
 
     "batch"; "ghost:16" (batch normalisation in groups of 16 images); "conditional" (linear in a condition [n, d]),
-    "categorical" (a table for labels; needs `num_classes`) and "self_modulated" (a small network of the latent [n, d]);
+    "categorical" (a table for labels) and "self_modulated" (a small network of the latent [n, d]);
     "virtual" (by a reference batch); "instance", "layer" (over pixels and channels), "group:8" (8 groups of channels),
     "pixel" (over channels); "none".
 
     Args:
+        num_classes: of "categorical".
         of_batches: fields of `BatchNorm` and its kin, such as `momentum`; the others do not take them.
 
     Raises:
@@ -165,6 +166,8 @@ def normalizer(name: str, **of_batches) -> Norm:
         shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in NAMES)
         raise ConfigError(f"the normalisation is {name!r}: expected one of {shown}")
     numbers = {_NUMBERS[kind]: int(number)} if colon else {}
+    if kind == "categorical":
+        numbers["num_classes"] = num_classes
     if name == "ghost:1":
         raise ConfigError('the normalisation is "ghost:1", groups of one image: take "instance", or larger groups')
     if kind in _OF_BATCHES:

@@ -173,9 +173,7 @@ class Generator(nn.Module):
 
         first, conditions = self._conditions(z, labels, len(widths) - 1)
         if self.norm:
-            tables = {"num_classes": self.num_classes, "embedding_init": kernel_init}
-            of_classes = tables if self.norm == "categorical" else {}
-            norm = output_norm = normalizer(self.norm, eps=self.bn_eps, **batch_norm, **of_classes)
+            norm = output_norm = normalizer(self.norm, self.num_classes, eps=self.bn_eps, **batch_norm)
         else:
             norm = functools.partial(self._conditional_norm(), eps=self.bn_eps, **batch_norm)
             output_norm = functools.partial(BatchNorm, eps=self.output_bn_eps, **batch_norm)
@@ -277,6 +275,8 @@ class Discriminator(nn.Module):
             1x1 convolution if it downsamples (BigGAN-PyTorch); without it no shortcut (compare_gan).
         norm: see `layers.normalizers`; one that wants no condition. PyTorch-StudioGAN has "batch" where there is no
             spectral normalisation.
+        embedding: size of an embedding of the label that is joined to every pixel half way, behind the third of six blocks, 0
+            for none (pfnet-research/sngan_projection, snresnet.py: 128).
         pool: how the last map becomes features, see `layers.heads.pooled`.
         output_bias: of the logit and of what else the head says.
         head: fields of `layers.heads.Head`; None for the projection of the labels, if there are any.
@@ -293,6 +293,7 @@ class Discriminator(nn.Module):
     attention: tuple[int, ...] = ()
     equal_width_shortcut: bool = True
     norm: str = "none"
+    embedding: int = 0
     pool: str = "sum"
     output_bias: bool = True
     head: Mapping[str, Any] | None = None
@@ -328,6 +329,12 @@ class Discriminator(nn.Module):
             x = rematted(block, self.remat, x.shape[1])(x, train=train)
             if x.shape[1] in self.attention:
                 x = rematted(SelfAttention(conv, name=f"attention_{i}"), self.remat, x.shape[1])(x)
+            if self.embedding and i == len(widths) // 2 - 1:
+                embed = Embed(
+                    self.num_classes, self.embedding, self.sn_eps, embedding_init=kernel_init, name="embedding"
+                )
+                spread = jnp.broadcast_to(embed(labels)[:, None, None], (*x.shape[:3], self.embedding))
+                x = jnp.concatenate([x, spread.astype(x.dtype)], -1)
         head = projection_head(self.num_classes) if self.head is None else self.head
         layers = {"sn_eps": self.sn_eps, "kernel_init": kernel_init, "bias_init": None, "use_bias": self.output_bias}
         output = Head(**{**layers, **dict(head)}, name="output")

@@ -82,10 +82,7 @@ class Generator(nn.Module):
         return jnp.tanh(up(self.image_channels, name="output")(x).astype(jnp.float32))
 
     def _norm(self, condition, train):
-        of_batches = {"momentum": self.bn_momentum, "unbiased": self.bn_unbiased}
-        if self.norm == "categorical":
-            of_batches["num_classes"] = self.num_classes
-        make = normalizer(self.norm, **of_batches)
+        make = normalizer(self.norm, self.num_classes, momentum=self.bn_momentum, unbiased=self.bn_unbiased)
         return lambda name, x: make(name=name)(x, condition, train=train)
 
 

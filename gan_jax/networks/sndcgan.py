@@ -22,14 +22,14 @@ from gan_jax.layers.strided import ConvTranspose, StridedConv
 _normal = {"kernel_init": nn.initializers.normal(0.02), "bias_init": nn.initializers.zeros}
 
 
-def _smallest(resolution: int) -> int:
-    """An eighth of the side.
+def an_eighth(resolution: int) -> int:
+    """The side that is left when it has been halved three times.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: it cannot be.
     """
     if resolution % 8:
-        raise ConfigError(f"config.data.resolution is {resolution}: SNDCGAN needs a multiple of 8")
+        raise ConfigError(f"config.data.resolution is {resolution}: these networks need a multiple of 8")
     return resolution // 8
 
 
@@ -60,11 +60,8 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool = True) -> jax.Array:
-        side, condition = _smallest(self.resolution), labels if self.norm == "categorical" else z
-        of_batches = {"momentum": self.bn_momentum, "unbiased": self.bn_unbiased}
-        if self.norm == "categorical":
-            of_batches["num_classes"] = self.num_classes
-        norm = normalizer(self.norm, **of_batches)
+        side, condition = an_eighth(self.resolution), labels if self.norm == "categorical" else z
+        norm = normalizer(self.norm, self.num_classes, momentum=self.bn_momentum, unbiased=self.bn_unbiased)
         stem = Dense(side * side * 8 * self.channels, **_normal, dtype=self.dtype, name="stem")
         x = nn.relu(norm(name="norm_stem")(stem(z), condition, train=train))  # before it becomes a map, as published
         x = x.reshape(-1, side, side, 8 * self.channels)
@@ -95,7 +92,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = True) -> Verdict:
-        _smallest(self.resolution)
+        an_eighth(self.resolution)
         normalised = kernel_fields(self.kernels)
         conv = functools.partial(Conv, kernel_size=3, **_normal, **normalised, dtype=self.dtype)
         down = functools.partial(StridedConv, **normalised, dtype=self.dtype)

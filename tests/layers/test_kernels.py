@@ -34,6 +34,30 @@ def test_every_output_has_a_vector_of_its_own_length(name):
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_gradients_go_through_the_length(name):
+    """They are those of a plain layer whose kernel is g v / |v|."""
+    layer, plain = LAYERS[name](**kernel_fields("weight")), LAYERS[name]()
+    params = layer.init(jax.random.key(0), X)["params"]
+    v = np.random.RandomState(1).standard_normal(params["kernel"].shape).astype(np.float32)
+    params = {**params, "kernel": v, "scale": np.arange(1.0, 6.0, dtype=np.float32)}
+
+    def normalised(params):
+        v = params["kernel"]
+        return {"kernel": v * (params["scale"] / (v**2).sum(range(v.ndim - 1)) ** 0.5), "bias": params["bias"]}
+
+    def gradients(call):
+        return jax.grad(lambda x, params: jnp.sin(call(x, params)).sum(), argnums=(0, 1))
+
+    @jax.jit
+    def both(*given):
+        found = gradients(lambda x, params: layer.apply({"params": params}, x))(*given)
+        return found, gradients(lambda x, params: plain.apply({"params": normalised(params)}, x))(*given)
+
+    found, expected = both(X, params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3), found, expected)
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_names_choose_what_a_layer_keeps(name):
     kept = {
         how: jax.eval_shape(LAYERS[name](**kernel_fields(how)).init, jax.random.key(0), jnp.asarray(X))

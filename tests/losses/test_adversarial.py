@@ -8,6 +8,7 @@ import pytest
 from gan_jax.errors import ConfigError
 from gan_jax.losses.adversarial import adversarial, top_share
 from tests.reference import assert_array, assert_scalar, normal
+from tests.slopes import slopes
 
 PUBLISHED = [
     ("hinge", "bigganpt_hinge"),
@@ -77,12 +78,26 @@ def test_the_relativistic_loss_compares_logits_in_pairs():
     ],
 )
 def test_relativistic_average_losses_compare_with_the_mean_of_the_others(name, first, second):
-    real, fake = np.array([2.0, -1.0, 0.5, 0.0]), np.array([1.0, 3.0, 0.5])
+    real, fake = np.array([2.0, -1.0, 0.7, 0.0]), np.array([1.0, 3.0, 0.5])
     loss = adversarial(f"relativistic_average{name}")
-    expected = first(real - fake.mean()).mean() + second(fake - real.mean()).mean()
-    np.testing.assert_allclose(loss.discriminator(real, fake), expected, rtol=1e-6)
-    expected = first(fake - real.mean()).mean() + second(real - fake.mean()).mean()
-    np.testing.assert_allclose(loss.generator(fake, real), expected, rtol=1e-6)
+
+    def contest(ahead, behind, weights):
+        mean = (weights * ahead).sum()
+        return (weights * first(ahead - behind.mean())).sum() + second(behind - mean).mean()
+
+    def discriminator(real, fake):
+        return contest(real, fake, np.full(4, 1 / 4))
+
+    value, gradients = jax.value_and_grad(loss.discriminator, argnums=(0, 1))(real, fake)
+    np.testing.assert_allclose(value, discriminator(real, fake), rtol=1e-6)
+    np.testing.assert_allclose(gradients[0], slopes(lambda x: discriminator(x, fake), real), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gradients[1], slopes(lambda x: discriminator(real, x), fake), rtol=1e-4, atol=1e-6)
+    for weights in (None, np.array([0.5, 0.5, 0.0])):
+        shares = np.full(3, 1 / 3) if weights is None else weights
+        value, gradient = jax.value_and_grad(loss.generator)(fake, real, weights)
+        np.testing.assert_allclose(value, contest(fake, real, shares), rtol=1e-6)
+        expected = slopes(lambda x, shares=shares: contest(x, real, shares), fake)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_only_relativistic_generators_need_real_logits():
@@ -94,6 +109,10 @@ def test_the_energy_of_generated_images_is_raised_up_to_the_margin():
     loss = adversarial("energy:10")
     np.testing.assert_allclose(loss.discriminator(real, fake), 2 + 9.5 / 2)
     np.testing.assert_allclose(loss.generator(fake), 6.25)
+    for_real, for_fake = jax.grad(loss.discriminator, argnums=(0, 1))(real, fake)
+    np.testing.assert_allclose(for_real, [0.5, 0.5])
+    np.testing.assert_allclose(for_fake, [-0.5, 0])  # beyond the margin nothing is raised
+    np.testing.assert_allclose(jax.grad(loss.generator)(fake), [0.5, 0.5])
     for wrong in ("energy", "energy:", "energy:-1", "energy:ten", "energy:inf"):
         with pytest.raises(ConfigError, match="margin above 0"):
             adversarial(wrong)

@@ -6,6 +6,7 @@ import pytest
 
 from gan_jax.losses.conditional import contrastive, data_to_data, multi_hinge
 from tests.reference import assert_array, assert_scalar, integers, normal
+from tests.slopes import slopes
 
 RANDOM = np.random.RandomState(0)
 EMBEDDING, PROXY = (RANDOM.standard_normal((7, 5)).astype(np.float32) for _ in range(2))
@@ -23,27 +24,48 @@ def test_multi_hinge_equals_the_published_one():
     assert_array(gradient, "losses", "logit_losses", "crammer_singer/dlogits")
 
 
+def check(loss, formula):
+    """The value of a loss of embeddings and proxies, and its gradient by both, are those of a formula in numpy."""
+    value, gradients = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(EMBEDDING, PROXY)
+    np.testing.assert_allclose(value, formula(EMBEDDING, PROXY), rtol=1e-5)
+    expected = slopes(lambda x: formula(x, PROXY), EMBEDDING), slopes(lambda x: formula(EMBEDDING, x), PROXY)
+    np.testing.assert_allclose(gradients, expected, rtol=1e-3, atol=1e-5)
+    assert np.abs(expected).max(axis=(1, 2)).min() > 0.01
+
+
 @pytest.mark.parametrize("positives", [True, False])
 def test_the_contrastive_loss_is_its_formula(positives):
-    expected = []
-    for i in range(7):
-        proxy = np.exp(cosine(EMBEDDING[i], PROXY[i]) / 0.5)
-        others = {j: np.exp(cosine(EMBEDDING[i], EMBEDDING[j]) / 0.5) for j in range(7) if j != i}
-        alike = sum(value for j, value in others.items() if LABELS[j] == LABELS[i])
-        expected.append(-np.log((proxy + alike * positives) / (proxy + sum(others.values()))))
-    np.testing.assert_allclose(contrastive(EMBEDDING, PROXY, LABELS, 0.5, positives), np.mean(expected), rtol=1e-5)
+    def formula(embedding, proxies):
+        costs = []
+        for i in range(7):
+            proxy = np.exp(cosine(embedding[i], proxies[i]) / 0.5)
+            others = {j: np.exp(cosine(embedding[i], embedding[j]) / 0.5) for j in range(7) if j != i}
+            alike = sum(value for j, value in others.items() if LABELS[j] == LABELS[i])
+            costs.append(-np.log((proxy + alike * positives) / (proxy + sum(others.values()))))
+        return np.mean(costs)
+
+    check(lambda embedding, proxy: contrastive(embedding, proxy, LABELS, 0.5, positives), formula)
 
 
 @pytest.mark.parametrize("margin", [0.98, 0.7])
 def test_data_to_data_cross_entropy_is_its_code_written_plainly(margin):
-    expected = []
-    for i in range(7):
-        others = {j: (cosine(EMBEDDING[i], EMBEDDING[j]) + margin - 1) / 0.25 for j in range(7) if j != i}
-        largest = max(others.values())
-        negatives = sum(np.exp(max(value, 0) - largest) for j, value in others.items() if LABELS[j] != LABELS[i])
-        pull = max((margin - cosine(EMBEDDING[i], PROXY[i])) / 0.25, 0)
-        expected.append(pull + np.log(np.exp(-pull) + negatives))
-    np.testing.assert_allclose(data_to_data(EMBEDDING, PROXY, LABELS, 0.25, margin), np.mean(expected), rtol=1e-5)
+    """The largest similarity that is taken off is a constant."""
+
+    def similarities(i, embedding):
+        return {j: (cosine(embedding[i], embedding[j]) + margin - 1) / 0.25 for j in range(7) if j != i}
+
+    largest = [max(similarities(i, EMBEDDING).values()) for i in range(7)]
+
+    def formula(embedding, proxies):
+        costs = []
+        for i in range(7):
+            others = similarities(i, embedding)
+            negatives = sum(np.exp(max(others[j], 0) - largest[i]) for j in others if LABELS[j] != LABELS[i])
+            pull = max((margin - cosine(embedding[i], proxies[i])) / 0.25, 0)
+            costs.append(pull + np.log(np.exp(-pull) + negatives))
+        return np.mean(costs)
+
+    check(lambda embedding, proxy: data_to_data(embedding, proxy, LABELS, 0.25, margin), formula)
 
 
 def test_one_image_alone_is_compared_with_its_proxy():

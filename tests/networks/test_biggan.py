@@ -166,10 +166,26 @@ def test_bfloat16_keeps_parameters_statistics_images_and_logits_in_float32():
 def test_a_named_normalisation_that_wants_a_condition_is_given_the_class(norm, shared):
     generator = Generator(16, 3, 4, 12, hierarchical=False, shared_embedding=shared, norm=norm, sn_eps=None)
     z = jnp.broadcast_to(jax.random.normal(jax.random.key(1), (1, 12)), (3, 12))
-    images, _ = jax.jit(lambda z: generator.init_with_output(jax.random.key(0), z, jnp.arange(3)))(z)
+
+    @jax.jit
+    def images(z):  # tables begin at zero
+        variables = generator.init(jax.random.key(0), z, jnp.arange(3))
+        moved = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(w.size)).reshape(w.shape), variables["params"])
+        return generator.apply({**variables, "params": moved}, z, jnp.arange(3), train=False)
+
+    images = images(z)
     assert np.isfinite(images).all()
     assert np.abs(images[0] - images[1]).max() > 1e-4
     assert np.abs(images[1] - images[2]).max() > 1e-4
+
+
+def test_labels_joined_to_the_map_in_the_middle_change_the_logit_by_the_class_alone():
+    images = jnp.broadcast_to(jax.random.normal(jax.random.key(1), (1, 16, 16, 3)), (3, 16, 16, 3))
+    discriminator = Discriminator(16, 3, 2, embedding=4, head={})
+    (logits, _, _), variables = discriminator.init_with_output(jax.random.key(0), images, jnp.array([0, 1, 0]))
+    assert logits[0] == logits[2] != logits[1]
+    widths = [variables["params"][f"block_{i}"]["conv1"]["kernel"].shape[2] for i in range(3)]
+    assert widths == [3, 8 + 4, 8]
 
 
 @pytest.mark.parametrize(

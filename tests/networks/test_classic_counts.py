@@ -9,6 +9,7 @@ from gan_jax.engine.recipe import load
 PUBLISHED = {  # a config, parameters of the generator and of the discriminator
     "gan_mnist.py": (2_503_984, 1_231_441),
     "dcgan_lsun64.py": (3_576_704, 2_765_568),
+    "dcgan_cifar10.py": (3_812_355, 2_931_009),
     "ls_gan_celeba64.py": (3_576_704, 2_765_568),
     "wgan_lsun64.py": (3_576_704, 2_765_568),
     "wgan_gp_cifar10.py": (1_204_483, 1_053_825),
@@ -40,6 +41,11 @@ def test_parameter_counts_are_the_published_ones(name):
     g, d = PUBLISHED[name]
     found = counts(name)
     assert found == (g, d or found[1])
+
+
+def test_labels_may_be_joined_to_the_map_in_the_middle_of_sngan_s_discriminator():
+    concat = ["model.D.embedding=128", "phases.conditioning.name=none"]
+    assert counts("sngan_imagenet128.py", *concat)[1] == 30_538_625
 
 
 def test_the_narrower_began_s_counts_are_the_published_ones():

@@ -22,6 +22,8 @@ def test_parameter_counts_are_those_of_the_published_layers():
     norms = 2 * (256 + 128 + 64)
     expected = stem + norms + with_biases([*UP, (3, 64, 3)])
     assert count_parameters(Generator(32), jnp.zeros((2, 128))) == expected == 3_828_739
+    assert count_parameters(Generator(128), jnp.zeros((2, 128))) == 19_926_019
+    assert count_parameters(Discriminator(128), jnp.zeros((2, 128, 128, 3))) == 5_983_745
     expected = with_biases(DOWN) + 4 * 4 * 512 + 1
     assert count_parameters(Discriminator(32), jnp.zeros((2, 32, 32, 3))) == expected == 5_860_865
 
@@ -41,5 +43,5 @@ def test_shapes_and_normalised_kernels():
 
 def test_other_sides_are_refused():
     for network, example in ((Generator(28), jnp.zeros((1, 5))), (Discriminator(28), jnp.zeros((1, 28, 28, 1)))):
-        with pytest.raises(ConfigError, match="resolution is 28: SNDCGAN needs a multiple of 8"):
+        with pytest.raises(ConfigError, match="resolution is 28: these networks need a multiple of 8"):
             network.init(jax.random.key(0), example, jnp.zeros(1, jnp.int32))

@@ -1,5 +1,7 @@
 """CoGAN: what the two halves of its pairs share, and what its second domain is."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from gan_jax.engine import state
 from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
 from gan_jax.recipes.cogan import edges, pairs
-from tests.game.arena import batch, play
+from tests.game.arena import batch, born, play
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +35,32 @@ def test_both_players_play_in_both_domains(domain):
     first, second = pairs(recipe, state.variables(current, averaged=True), jnp.ones((2, 64)))
     assert first.shape == second.shape == (2, 16, 16, 1)
     assert not np.allclose(first, second)
+
+
+def test_both_domains_add_up_to_the_losses():
+    recipe = recipe_of("data.resolution=8")
+    current, data = born(recipe), batch()
+    real = np.float32(data["image"] / 127.5 - 1)
+    networks = {name: recipe.networks[name].module for name in "GD"}
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def logits(count):
+        """Of real pairs and of so many generated ones."""
+        z = jax.random.uniform(jax.random.key(1), (count, 64), minval=-1, maxval=1)
+        variables = {"params": current.params["G"], **current.stats["G"]}
+        fake, _ = networks["G"].apply(variables, z, mutable=["batch_stats"])
+        return [
+            networks["D"].apply({"params": current.params["D"]}, *pair) for pair in ((real[::2], -real[1::2]), fake)
+        ]
+
+    of_real, of_fake = logits(3)
+    expected = sum(
+        np.log1p(np.exp(-r)).mean() + np.log1p(np.exp(f)).mean() for r, f in zip(of_real, of_fake, strict=True)
+    )
+    np.testing.assert_allclose(play(recipe, "discriminator", current, data)[0], expected, rtol=1e-4)
+    expected = sum(np.log1p(np.exp(-f)).mean() for f in logits(6)[1])
+    np.testing.assert_allclose(play(recipe, "generator", current, data)[0], expected, rtol=1e-4)
+    assert np.abs(np.subtract(*of_fake)).min() > 1e-3
 
 
 def test_the_halves_differ_where_images_are_alone():

@@ -1,6 +1,7 @@
 """What recipes add to the game of two: who moves when, and their own terms by their formulas."""
 
 import dataclasses
+import functools
 from types import SimpleNamespace
 
 import jax
@@ -14,8 +15,9 @@ from gan_jax.engine.recipe import load
 from gan_jax.errors import ConfigError
 from gan_jax.layers.heads import Verdict
 from gan_jax.layers.rotation import turned
-from gan_jax.recipes import ebgan, infogan
-from tests.game.arena import batch, born, play
+from gan_jax.recipes import ebgan, infogan, logan, ls_gan
+from tests.game.arena import batch, born, leaves, play, view_of
+from tests.slopes import slopes
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,34 @@ def test_loss_sensitive_margins_are_distances_of_pairs():
     assert out.metrics["margin"] > 0
     value, out = play(recipe, "generator", current, data())
     np.testing.assert_allclose(value, out.metrics["generated_loss"], rtol=1e-6)
+
+
+def test_loss_sensitive_terms_are_the_published_ones():
+    rules = ls_gan.Rules(distance=3.0)
+    real, fake = np.random.RandomState(0).uniform(-1, 1, (2, 5, 4, 4, 2)).astype(np.float32)
+    of_real, of_fake = 3 * np.random.RandomState(1).standard_normal((2, 5)).astype(np.float32)
+    features = np.zeros((5, 1))
+
+    def round(of_real, of_fake):
+        verdicts = {"real_verdict": Verdict(of_real, features, {}), "fake_verdict": Verdict(of_fake, features, {})}
+        return SimpleNamespace(real=real, fake=fake, **verdicts)
+
+    def margin(of_real, of_fake):
+        return np.maximum(3 * np.abs(real - fake).mean((1, 2, 3)) + of_real - of_fake, 0).mean()
+
+    extras = ls_gan._extras(rules)
+    terms = {name: term for name, _, term in (*extras.discriminator, *extras.generator)}
+    np.testing.assert_allclose(terms["real_loss"](round(of_real, of_fake), rules, None), of_real.mean(), rtol=1e-5)
+    np.testing.assert_allclose(terms["generated_loss"](round(of_real, of_fake), rules, None), of_fake.mean(), rtol=1e-5)
+
+    def found(of_real, of_fake):
+        return terms["margin"](round(of_real, of_fake), rules, None)
+
+    value, gradients = jax.jit(jax.value_and_grad(found, argnums=(0, 1)))(of_real, of_fake)
+    np.testing.assert_allclose(value, margin(of_real, of_fake), rtol=1e-5)
+    expected = slopes(lambda x: margin(x, of_fake), of_real), slopes(lambda x: margin(of_real, x), of_fake)
+    np.testing.assert_allclose(gradients, expected, atol=1e-6)
+    assert sorted(np.unique(gradients[0])) == [0, np.float32(0.2)]  # some pairs are far enough apart
 
 
 def test_images_are_turned_in_turns():
@@ -108,13 +138,21 @@ def test_q_s_errors_are_those_of_its_answer():
     rules = infogan.Rules(categories=3, numbers=2)
     said, wanted = np.random.RandomState(0).standard_normal((2, 4, 5)).astype(np.float32)
     wanted[:, :3] = np.eye(3)[[0, 2, 1, 1]]
-    verdict = Verdict(np.zeros(4), np.zeros((4, 1)), {"codes": said})
-    round = SimpleNamespace(fake_verdict=verdict, z=np.concatenate([np.ones((4, 7)), wanted], 1))
-    p = np.exp(said[:, :3]) / np.exp(said[:, :3]).sum(1, keepdims=True)
-    expected = -np.log(p[np.arange(4), [0, 2, 1, 1]]).mean()
-    np.testing.assert_allclose(infogan.category_error(round, rules, None), expected, rtol=1e-5)
-    expected = ((said - wanted)[:, 3:] ** 2).sum(1).mean() / 2
-    np.testing.assert_allclose(infogan.number_error(round, rules, None), expected, rtol=1e-5)
+
+    def round(said):
+        verdict = Verdict(np.zeros(4), np.zeros((4, 1)), {"codes": said})
+        return SimpleNamespace(fake_verdict=verdict, z=np.concatenate([np.ones((4, 7)), wanted], 1))
+
+    def category(said):
+        return -np.log(np.exp(said)[np.arange(4), [0, 2, 1, 1]] / np.exp(said[:, :3]).sum(1)).mean()
+
+    def number(said):
+        return ((said - wanted)[:, 3:] ** 2).sum(1).mean() / 2
+
+    for error, formula in ((infogan.category_error, category), (infogan.number_error, number)):
+        value, gradient = jax.value_and_grad(lambda x, error=error: error(round(x), rules, None))(said)
+        np.testing.assert_allclose(value, formula(said), rtol=1e-5)
+        np.testing.assert_allclose(gradient, slopes(formula, said), rtol=1e-4, atol=1e-6)
 
 
 def test_the_balance_of_began_follows_its_two_errors():
@@ -131,14 +169,95 @@ def test_the_balance_of_began_follows_its_two_errors():
         recipe_of("began_digits", "phases.gamma=0.0")
 
 
+def test_began_s_players_learn_from_the_mean_absolute_errors():
+    recipe = recipe_of(
+        "began_digits", "data.resolution=8", *(f"model.{name}=1" for name in ("G.channels", "D.channels", "D.dim_z"))
+    )
+    current = dataclasses.replace(state.init(recipe, 0), aux={"k": jnp.float32(0.25)})
+    loss, generator, autoencoder = recipe.phases[0].loss, *(recipe.networks[name].module for name in "GD")
+
+    def played(params):
+        return loss(view_of(recipe, dataclasses.replace(current, params=params)), batch(), jax.random.key(1))[0]
+
+    def published(params):
+        z = jax.random.uniform(jax.random.key(1), (6, 1), minval=-1, maxval=1)
+        real, fake = jnp.asarray(batch()["image"] / 127.5 - 1, jnp.float32), generator.apply({"params": params["G"]}, z)
+        errors = [jnp.abs(x - autoencoder.apply({"params": params["D"]}, x)).mean() for x in (real, fake)]
+        return {"discriminator": errors[0] - 0.25 * errors[1], "generator": errors[1]}
+
+    def of_both(losses, params):
+        """The value of each player's loss and the gradient by its network."""
+
+        def of(player, network, own):
+            return losses({**params, network: own})[player]
+
+        pairs = (("discriminator", "D"), ("generator", "G"))
+        return [jax.value_and_grad(functools.partial(of, *pair))(params[pair[1]]) for pair in pairs]
+
+    both = jax.jit(lambda params: (of_both(played, params), of_both(published, params)))
+    for (value, gradient), (expected, slope) in zip(*both(current.params), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+        found, wanted = leaves(gradient), leaves(slope)
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+        assert np.abs(wanted).max() > 1e-3
+
+
 def test_energies_are_errors_and_codes_are_pulled_away():
     recipe = recipe_of("ebgan_digits")
     value, out = play(recipe, "generator", state.init(recipe, 0), data())
     assert 0 < out.metrics["pulling_away"] <= 1
     assert value > 0
     codes = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], np.float32)
-    round = SimpleNamespace(fake=codes, fake_verdict=Verdict(np.zeros(3), codes, {}))
-    np.testing.assert_allclose(ebgan.pulling_away(round, None, None), (0.5 + 0 + 0.5) * 2 / 6, rtol=1e-5)
+
+    def found(codes):
+        round = SimpleNamespace(fake=codes, fake_verdict=Verdict(np.zeros(3), codes, {}))
+        return ebgan.pulling_away(round, None, None)
+
+    def published(codes):
+        pairs = [(codes[i], codes[j]) for i in range(3) for j in range(3) if i != j]
+        return sum((a @ b) ** 2 / (a @ a) / (b @ b) for a, b in pairs) / 6
+
+    value, gradient = jax.value_and_grad(found)(codes)
+    np.testing.assert_allclose([value, published(codes)], (0.5 + 0 + 0.5) * 2 / 6, rtol=1e-5)
+    np.testing.assert_allclose(gradient, slopes(published, codes), rtol=1e-4, atol=1e-6)
+
+
+def test_latents_take_a_step_along_the_natural_gradient_that_the_players_feel():
+    """Logits are squares of linear images, so that the gradient by z is linear in z."""
+    rules = logan.Rules(latent_rate=3.0, latent_damping=2.0, latent_share=0.6, latent_cost=3.0)
+    random = np.random.RandomState(0)
+    z, kernel, labels = random.uniform(-1, 1, (4, 3)), random.standard_normal((3, 5)), np.array([0, 1, 1, 0])
+    scales, wanted = random.standard_normal((2, 5)), random.standard_normal((4, 3))
+    drawn = np.array([[0.1], [0.7], [0.5], [0.2]])  # the second latent stays
+
+    def found(kernel):
+        round = SimpleNamespace(
+            z=jnp.asarray(z, jnp.float32),
+            fake_labels=labels,
+            generate=lambda z, labels: z @ kernel * (1.0 + labels[:, None]),
+            judge=lambda images, labels: Verdict((scales[labels] * images**2).sum(1), images, {}),
+            uniform=lambda key, shape: drawn.reshape(shape),
+        )
+        moved, cost = logan._refine(rules)(round, None)
+        return (moved * wanted).sum() + cost, (moved, cost)
+
+    def published(kernel):
+        factors = (1.0 + labels[:, None]) ** 2 * scales[labels]
+        gradient = 2 * (z @ kernel * factors) @ kernel.T
+        step = 3 * gradient / (2 + (gradient**2).sum(1, keepdims=True))
+        return np.clip(z + step * (drawn < 0.6), -1, 1), 3 * (step**2).sum(1).mean()
+
+    gradient, (moved, cost) = jax.jit(jax.grad(found, has_aux=True))(kernel.astype(np.float32))
+    expected = published(kernel)
+    np.testing.assert_allclose(moved, expected[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(cost, expected[1], rtol=1e-4)
+    assert 0 < (np.abs(moved) == 1).sum() < 9
+
+    def total(kernel):
+        moved, cost = published(kernel)
+        return (moved * wanted).sum() + cost
+
+    np.testing.assert_allclose(gradient, slopes(total, kernel), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
