@@ -95,6 +95,7 @@ def test_the_count_explains_the_compiler_s_with_loops_multiplied_out(record):
 GROWING = ("train.growth.batches=(16, 8, 8)", "train.growth.stable_kimg=0.032", "train.batch_size=4")
 
 
+@pytest.mark.slow
 def test_a_config_that_grows_is_timed_in_its_first_stage(monkeypatch):
     """Which has a batch of its own, and is over here after two steps."""
     stages = set()

@@ -27,6 +27,7 @@ def record_of(name, tmp_path, *overrides, devices=1):
     return evaluation.begin(state.born(recipe, state.abstract(recipe, mesh, ()), 0))()
 
 
+@pytest.mark.slow
 def test_path_lengths_and_diversity_do_not_depend_on_devices(tmp_path):
     words = ("evaluate.settings.path_pairs=10", "evaluate.settings.diversity_pairs=10")
     metrics = "evaluate.metrics=('ppl_w','ppl_w_full','ppl_z','lpips')"

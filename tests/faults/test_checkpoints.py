@@ -219,6 +219,7 @@ def test_a_checkpoint_of_an_older_version_is_said_not_to_be_verified(tmp_path, c
 # ---- several processes ----
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_goes_on_and_finds_the_same_damage(words, straight, tmp_path):
     """One process with one device saved; two with two devices each go on, then one with four."""
     run = begun(straight(12), tmp_path / "run", 8)

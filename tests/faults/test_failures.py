@@ -93,6 +93,7 @@ LATE = """
 """
 
 
+@pytest.mark.slow
 def test_a_signal_while_waiting_for_data_is_heeded_when_they_come(tmp_path):
     with Cluster(1, 1, words(tmp_path, "--config.train.length=100000 steps"), before={0: LATE}) as cluster:
         wait_for(lambda: len(lines_of(tmp_path)) >= 7)
@@ -103,6 +104,7 @@ def test_a_signal_while_waiting_for_data_is_heeded_when_they_come(tmp_path):
     assert f"stopped at step {step} of 100000, saved" in cluster.errors[0]
 
 
+@pytest.mark.slow
 def test_images_may_be_split_by_rows_between_processes(tmp_path):
     """Two processes that hold half of every image each read the same images, and train as one process does."""
     rows = ("--config.mesh.axes=('data','space')", "--config.mesh.shape=(1,-1)")
