@@ -8,6 +8,8 @@ digit encoder then recognises 99.7 % of the digits (seed 0), at a Frechet distan
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.r1 import Rules
 
 
 def get_config(size: str = ""):
@@ -20,7 +22,7 @@ def get_config(size: str = ""):
     config.model = {"dim_z": 32, "G": {**network, "embedding_dim": 32}, "D": network}
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 1e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"gamma": 1.0, "r1_every": 1, "generated_labels": "batch"}
+    config.phases = section(Rules(gamma=1.0))
     config.ema = {"decay": 0.995, "start": "100 steps"}
     config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10})
     config.train.length = "2 steps" if quick else "2000 steps"

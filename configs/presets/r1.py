@@ -19,6 +19,8 @@ value to try others of. Images are not mirrored, as without StyleGAN's `--mirror
 """
 
 from gan_jax.config import base
+from gan_jax.game.rules import section
+from gan_jax.recipes.r1 import Rules
 
 REASONS = {
     "data.flip": "mirror with --config.data.flip=True where left and right may be exchanged",
@@ -42,7 +44,7 @@ def get_config(facts):
     config.model = {"dim_z": 256, "G": {**network, "embedding_dim": 256}, "D": network}
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 1e-4}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"gamma": float(f"{gamma:.4g}"), "r1_every": 16, "generated_labels": "batch"}
+    config.phases = section(Rules(gamma=float(f"{gamma:.4g}"), r1_every=16))
     config.ema = {"half_life": f"{batch * 10 / 32:g} kimg", "ramp_up": 0.05}
     config.data.update(facts.data)
     config.train.length = "25000 kimg"

@@ -23,16 +23,16 @@ class Augmentation:
         apply: `(aux, key, images, images_seen) -> images`, float32 [n, h, w, c]: augments each image on its own;
             differentiable by the images, also twice. `images_seen` is that of training.
         observe: `(aux, real_logits) -> aux`, for every discriminator phase.
-        adapt: None, or `(every, aux -> aux)`: a change of the state that is due every so many steps.
+        adapt: None, or `(every, (aux, images_per_step) -> aux)`: a change of the state that is due every so many steps.
     """
 
     aux: Callable[[], Tree]
     apply: Callable[[Tree, jax.Array, jax.Array, jax.Array], jax.Array]
     observe: Callable[[Tree, jax.Array], Tree]
-    adapt: tuple[int, Callable[[Tree], Tree]] | None
+    adapt: tuple[int, Callable[[Tree, int], Tree]] | None
 
 
-def build(section: Mapping[str, Any], batch_size: int, where: str = "config.phases.augment") -> Augmentation:
+def build(section: Mapping[str, Any], where: str = "config.phases.augment") -> Augmentation:
     """The augmentation of the config section `phases.augment`.
 
     Args:
@@ -44,7 +44,6 @@ def build(section: Mapping[str, Any], batch_size: int, where: str = "config.phas
                 or `{start, end, until_kimg}`, a cosine over so many thousand images. Where there is a `target`
                 (published: 0.6), p starts there and adapts itself every `interval` steps (default 4), by 1 in
                 `horizon_kimg` thousand images (500).
-        batch_size: images of one step.
         where: the section's place, for sentences.
 
     Raises:
@@ -52,7 +51,7 @@ def build(section: Mapping[str, Any], batch_size: int, where: str = "config.phas
     """
     name = section.get("name")
     if name == "ada":
-        return _ada(section, batch_size, where)
+        return _ada(section, where)
     if name == "diffaugment":
         _check_fields(where, section, ("policy",))
         operations = diffaugment.operations(section["policy"], where)
@@ -72,9 +71,9 @@ def _stateless(change):
     )
 
 
-def _ada(section, batch_size, where):
+def _ada(section, where):
     _check_fields(where, section, ("transforms", "p"), ("target", "interval", "horizon_kimg"))
-    chosen, probability = multipliers(section["transforms"], where), _probability(section, batch_size, where)
+    chosen, probability = multipliers(section["transforms"], where), _probability(section, where)
 
     def apply(aux, key, images, images_seen):
         return ada.augment(key, images, chosen, probability.value(aux, images_seen))
@@ -82,7 +81,7 @@ def _ada(section, batch_size, where):
     return Augmentation(probability.aux, apply, probability.observe, probability.adapt)
 
 
-def _probability(section, batch_size, where) -> Probability:
+def _probability(section, where) -> Probability:
     p, target = section["p"], section.get("target")
     if isinstance(p, int | float):
         _check_number(where, "p", p)
@@ -93,7 +92,7 @@ def _probability(section, batch_size, where) -> Probability:
         _check_number(where, "horizon_kimg", horizon, positive=True)
         if not isinstance(interval, int) or interval < 1:
             raise ConfigError(f"{where}.interval is {interval!r}: expected 1 (every step) or more")
-        return adaptive(p, target, interval, 1000 * horizon, batch_size)
+        return adaptive(p, target, interval, 1000 * horizon)
     if target is not None:
         raise ConfigError(f"{where}.target is {target} beside a schedule of p: set target to None, or p to a number")
     if not hasattr(p, "get") or sorted(p) != ["end", "start", "until_kimg"]:

@@ -23,7 +23,7 @@ class Probability:
     value: Callable[[Tree, jax.Array], Any]
     aux: Callable[[], Tree] = dict
     observe: Callable[[Tree, jax.Array], Tree] = lambda aux, real_logits: aux
-    adapt: tuple[int, Callable[[Tree], Tree]] | None = None
+    adapt: tuple[int, Callable[[Tree, int], Tree]] | None = None
 
 
 def constant(p: float) -> Probability:
@@ -41,16 +41,13 @@ def scheduled(start: float, end: float, until: float) -> Probability:
     return Probability(value)
 
 
-def adaptive(
-    p: float, target: float, interval: int, horizon: float, batch_size: int, most: float = math.inf
-) -> Probability:
+def adaptive(p: float, target: float, interval: int, horizon: float, most: float = math.inf) -> Probability:
     """Raises p while the discriminator's real logits are positive more often than `target` says, else lowers it.
 
     arXiv 2006.06676, section 3: the measure is the mean sign of the logits since the last adaptation, which is done
-    every `interval` steps of `batch_size` images; p needs `horizon` images from 0 to 1, never falls below 0 and never
+    every `interval` steps; p needs `horizon` images from 0 to 1, never falls below 0 and never
     rises above `most`.
     """
-    change = batch_size * interval / horizon
 
     def aux():
         return {"p": jnp.float32(p), "signs": jnp.float32(0), "count": jnp.float32(0)}
@@ -59,10 +56,14 @@ def adaptive(
         logits = jax.lax.stop_gradient(real_logits)
         return {**aux, "signs": aux["signs"] + jnp.sign(logits).sum(), "count": aux["count"] + logits.size}
 
-    def adapt(aux):
+    def adapt(aux, images_per_step):
         # Nothing observed makes 0 - 0, no change.
         excess = jnp.sign(aux["signs"] - target * aux["count"])
         nothing = jnp.zeros_like(aux["count"])
-        return {"p": jnp.clip(aux["p"] + excess * change, 0, most), "signs": nothing, "count": nothing}
+        return {
+            "p": jnp.clip(aux["p"] + excess * images_per_step * interval / horizon, 0, most),
+            "signs": nothing,
+            "count": nothing,
+        }
 
     return Probability(lambda aux, images_seen: aux["p"], aux, observe, (interval, adapt))

@@ -10,7 +10,7 @@ from gan_jax.augment import augmentation
 from gan_jax.engine.recipe import Network
 from gan_jax.errors import ConfigError
 from gan_jax.game.conditioning import OF_NUMBERS, Conditioning
-from gan_jax.game.rules import Rules
+from gan_jax.game.rules import CommonRules, Rules
 from gan_jax.game.terms import PENALTIES
 from gan_jax.layers.normalizers import CONDITIONED
 
@@ -27,57 +27,74 @@ def collections(networks: Mapping[str, Network]) -> Shapes:
     }
 
 
-def game(
-    config: Any,
-    rules: Rules,
-    conditioning: Conditioning,
-    networks: Mapping[str, Network],
-    shapes: Shapes,
-    adversarial: bool,
-) -> None:
-    """Refuses rules of a game that cannot be played by its two networks.
+def common(config: Any, rules: CommonRules, shapes: Shapes, played: bool, real_is_high: bool) -> None:
+    """Refuses rules that no recipe can play with such networks.
 
     Args:
-        conditioning: what the recipe made of `rules.conditioning`.
-        shapes: the collections of both networks.
-        adversarial: whether the method plays the rules' loss, of which high logits mean real images.
+        shapes: the collections of the networks "G" and "D".
+        played: whether the rules' loss is a part of the game.
+        real_is_high: whether high logits mean real images.
 
     Raises:
         ConfigError: see the functions below, one for each subject.
     """
+    _headless(rules, shapes["D"]["params"])
     _single_images(rules, shapes)
     _idle(rules)
-    _classes(config, rules, conditioning, networks["G"], shapes["G"])
-    _logits(config, rules, getattr(networks["D"].module, "energies", False), adversarial, conditioning.alone)
-    statistics(config, shapes, virtual=True)
+    _logits(config, rules, played, real_is_high)
 
 
-def _single_images(rules: Rules, shapes: Shapes) -> None:
-    """Penalties on the gradients of single images beside what mixes them, or beside weight clipping."""
-    penalties = [name for name in PENALTIES if getattr(rules, name)]
-    if penalties:
-        unmixed(penalties[0], shapes)
-    if minibatch := rules.minibatch_discrimination:
-        if not any("minibatch" in layer for layer in shapes["D"]["params"].values()):
-            raise ConfigError(
-                f"config.phases.minibatch_discrimination is {minibatch}, but the discriminator has no head for it: set it to "
-                "0, or take another family"
-            )
-        if penalties:
-            raise ConfigError(
-                f"config.phases.minibatch_discrimination is {minibatch}, which mixes the images, but config.phases."
-                f"{penalties[0]} penalises the gradient of each by itself: set one of them to 0"
-            )
-    if penalties and rules.clip:
+def game(
+    config: Any, rules: Rules, conditioning: Conditioning, networks: Mapping[str, Network], shapes: Shapes
+) -> None:
+    """Refuses rules of a game of two beside the common ones that cannot be played by its networks.
+
+    Args:
+        conditioning: what the recipe made of `rules.conditioning`.
+        shapes: the collections of both networks.
+
+    Raises:
+        ConfigError: see the functions below.
+    """
+    if rules.clip and (penalties := _penalties(rules)):
         raise ConfigError(
             f"config.phases.clip is {rules.clip} beside config.phases.{penalties[0]}, two ways to the same end: set one to 0"
         )
+    _classes(config, rules, conditioning, networks["G"], shapes["G"])
+    statistics(config, shapes, virtual=True)
 
 
-def _idle(rules: Rules) -> None:
+def _penalties(rules: CommonRules) -> list[str]:
+    """Those that penalise the gradients of single images."""
+    return [name for name in PENALTIES if getattr(rules, name)]
+
+
+def _headless(rules: CommonRules, params: Mapping[str, Any]) -> None:
+    """What only a discriminator's head can answer, where it has no such layer."""
+    for rule, layer in (("minibatch_discrimination", "minibatch"), ("rotation", "rotation")):
+        if (value := getattr(rules, rule)) and not any(layer in layers for layers in params.values()):
+            raise ConfigError(
+                f"config.phases.{rule} is {value}, but the discriminator has no head for it: set it to 0, or take another "
+                "family"
+            )
+
+
+def _single_images(rules: CommonRules, shapes: Shapes) -> None:
+    """Penalties on the gradients of single images beside what mixes them."""
+    penalties = _penalties(rules)
+    if penalties:
+        unmixed(penalties[0], shapes)
+    if penalties and rules.minibatch_discrimination:
+        raise ConfigError(
+            f"config.phases.minibatch_discrimination is {rules.minibatch_discrimination}, which mixes the images, but "
+            f"config.phases.{penalties[0]} penalises the gradient of each by itself: set one of them to 0"
+        )
+
+
+def _idle(rules: CommonRules) -> None:
     """Rules that change nothing, for want of another."""
     where, moves = "config.phases.consistency_augment", rules.consistency_augment
-    augmentation.build(moves, 1, where)
+    augmentation.build(moves, where)
     for weights, still, mend in (
         (
             ("consistency", "consistency_fake"),
@@ -176,21 +193,20 @@ def _reads_labels(generator: Network, kept: Mapping[str, Any]) -> bool:
     return jaxpr.outvars[0] in reached
 
 
-def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone: bool) -> None:
+def _logits(config: Any, rules: CommonRules, played: bool, real_is_high: bool) -> None:
     """A loss of energies for logits or the reverse, and rules that take logits for something that they are not here.
 
     Adaptive augmentation and APA count positive logits of real images, which say nothing where the loss does not care for
     their level; LeCam and top-k training take high ones for real.
     """
-    if energies != rules.loss.startswith("energy:"):
-        found, wanted = ("energies", '"energy:MARGIN"') if energies else ("logits", "another")
+    if played and real_is_high == rules.loss.startswith("energy:"):
+        found, wanted = ("logits", "another") if real_is_high else ("energies", '"energy:MARGIN"')
         raise ConfigError(
             f"config.phases.loss is {rules.loss!r}, but the discriminator gives {found}: set it to {wanted}"
         )
     values = {"pseudo": rules.pseudo, "augment.target": rules.augment.get("target"), "lecam": rules.lecam}
     values |= {"top_k": rules.top_k % 1, "label_smoothing": rules.label_smoothing}
-    values |= {"loss": rules.loss != Rules.loss and not energies}
-    played = adversarial and not alone
+    values |= {"loss": rules.loss != type(rules).loss}
     reasons = {}
     if played and rules.loss in _LEVEL_IS_FREE:
         said = f"reads the level of logits, for which the loss {rules.loss!r} does not care"
@@ -199,12 +215,12 @@ def _logits(config: Any, rules: Rules, energies: bool, adversarial: bool, alone:
         reasons |= dict.fromkeys(
             ("top_k", "label_smoothing", "loss"), "belongs to an adversarial loss, in whose place others are here"
         )
-    if energies or not adversarial:
+    if not real_is_high:
         said = "takes high logits for real images, which here have low ones"
         reasons |= dict.fromkeys(("pseudo", "augment.target", "lecam", "top_k"), said)
     for rule, reason in reasons.items():
         if values[rule]:
-            neutral = {"augment.target": "None", "top_k": "1", "loss": repr(Rules.loss)}.get(rule, "0")
+            neutral = {"augment.target": "None", "top_k": "1", "loss": repr(type(rules).loss)}.get(rule, "0")
             raise ConfigError(f"config.phases.{rule} {reason} ({config.recipe}): set it to {neutral}")
 
 

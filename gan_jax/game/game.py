@@ -14,21 +14,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.augment import augmentation
-from gan_jax.augment.probability import adaptive
 from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, View
-from gan_jax.game import checks, memory, terms
+from gan_jax.game import checks, terms
 from gan_jax.game.conditioning import Conditioning
 from gan_jax.game.latents import Latents
+from gan_jax.game.referee import Referee
 from gan_jax.game.round import Round
 from gan_jax.game.rules import Rules
-from gan_jax.layers.heads import Verdict
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial, top_share
-
-_PSEUDO_EVERY, _PSEUDO_HORIZON = 4, 500_000  # steps, images: those of adaptive augmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +74,17 @@ def describe(
         "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, channels)), label)),
     }
     shapes = checks.collections(networks)
-    checks.game(config, rules, conditioning, networks, shapes, extras.adversarial)
-    game = _Game(config, rules, latents, conditioning, extras, shapes)
+    checks.game(config, rules, conditioning, networks, shapes)
+    referee = Referee(
+        config,
+        rules,
+        shapes,
+        discriminator=extras.discriminator,
+        generator=extras.generator,
+        played=extras.adversarial and not conditioning.alone,
+        real_is_high=extras.adversarial and not getattr(discriminator, "energies", False),
+    )
+    game = _Game(config, rules, latents, conditioning, extras, shapes, referee)
 
     steps = extras.discriminator_steps or rules.discriminator_steps
     # Against a discriminator that has learnt nothing the generator does not move.
@@ -113,7 +117,7 @@ def describe(
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator, _clipping(rules.clip)),
         },
-        phases=(*(phases if rules.generator_first else phases[::-1]), *game.adaptations()),
+        phases=(*(phases if rules.generator_first else phases[::-1]), *referee.adaptations()),
         prior=latents.prior,
         truncates=latents.truncates,
         sample=sample,
@@ -142,29 +146,17 @@ class _Seated:
 
 
 class _Game:
-    """The two losses, and what is remembered between them."""
+    """The two losses, by rounds that it deals."""
 
-    def __init__(self, config, rules, latents, conditioning, extras, shapes):
+    def __init__(self, config, rules, latents, conditioning, extras, shapes, referee):
         self._config, self._rules, self._latents = config, rules, latents
-        self._conditioning, self._extras = conditioning, extras
-        self._adversarial = extras.adversarial and not conditioning.alone
-        self._loss = adversarial(rules.loss, rules.label_smoothing)
-        self._augment = augmentation.build(rules.augment, config.train.batch_size)
-        self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, config.train.batch_size, most=1.0)
+        self._conditioning, self._extras, self._referee = conditioning, extras, referee
         self._judges_apart = "batch_stats" in shapes["D"] or rules.minibatch_discrimination > 0
         self._virtual = {name for name in shapes if "virtual" in shapes[name]}
-        self._memories = {
-            "D": memory.of_discriminator(rules, self._augment, self._pseudo, shapes["D"]["params"]),
-            "G": memory.of_generator(rules, shapes["G"]["params"]),
-        }
-        self._terms = {
-            "D": [*terms.weighed(terms.DISCRIMINATOR, rules), *(term for term in extras.discriminator if term[1])],
-            "G": [*terms.weighed(terms.GENERATOR, rules), *(term for term in extras.generator if term[1])],
-        }
 
     def aux(self) -> dict[str, Any]:
         """The game's own state at the start."""
-        start = {name: entry.start() for table in self._memories.values() for name, entry in table.items()}
+        start = self._referee.aux()
         if "D" in self._virtual:
             data, batch = self._config.data, self._config.train.batch_size // self._config.train.microbatches
             image = jnp.zeros((batch, data.resolution, data.resolution, data.channels))
@@ -173,77 +165,60 @@ class _Game:
             start["reference"] = {"image": image, "label": label}
         return start
 
-    def adaptations(self) -> list[Phase]:
-        """Phases without players, in which memories change by themselves."""
-
-        def phase(name, every, adapt):
-            return Phase(name, (), lambda view, batch, key: ({}, Out(aux={name: adapt(view.aux[name])})), every=every)
-
-        return [phase(name, *entry.adapt) for name, entry in self._memories["D"].items() if entry.adapt]
-
     def discriminator_loss(self, view: View, batch: Any, key: jax.Array) -> tuple[jax.Array, Out]:
         key_deal, key_fake, key_real, key_terms = jax.random.split(key, 4)
         view, reference = self._with_reference(view, batch)
         round, g, d, cost = self._deal(view, batch, key_deal)
-        real, fake = self._augmented(view, round.real, key_real), self._augmented(view, round.fake, key_fake)
+        augmented = self._referee.augmented
+        real, fake = augmented(view, round.real, key_real), augmented(view, round.fake, key_fake)
         if self._judges_apart:
             real_verdict, d = d(real, round.real_labels)
             fake_verdict, d = d(fake, round.fake_labels)
         else:
             verdicts, d = d(in_turns(real, fake), in_turns(round.real_labels, round.fake_labels))
             real_verdict, fake_verdict = (jax.tree.map(lambda x, i=i: apart(x)[i], verdicts) for i in (0, 1))
-        round, remembered = self._judged(round, "D", real_verdict, fake_verdict)
 
-        value = self._conditioning.real(real_verdict, round.real_labels)
+        value, out = self._referee.discriminator(round.judged(real_verdict, fake_verdict), key_terms)
+        value += self._conditioning.real(real_verdict, round.real_labels)
         value += self._conditioning.fake(fake_verdict, round.fake_labels)
-        if self._adversarial:
-            value += self._loss.discriminator(real_verdict.logits, fake_verdict.logits)
-        added, metrics = terms.total(self._terms["D"], round, self._rules, key_terms)
-        metrics |= {"real_logit": real_verdict.logits.mean(), "fake_logit": fake_verdict.logits.mean()}
-        return value + added + cost, Out({"G": g.stats, "D": d.stats}, {**remembered, **reference}, metrics)
+        return value + cost, Out({"G": g.stats, "D": d.stats}, {**out.aux, **reference}, out.metrics)
 
     def generator_loss(self, view: View, batch: Any, key: jax.Array) -> tuple[jax.Array, Out]:
         key_deal, key_fake, key_real, key_terms = jax.random.split(key, 4)
         round, g, d, cost = self._deal(view, batch, key_deal)
-        fake_verdict, judged = d(self._augmented(view, round.fake, key_fake), round.fake_labels)
+        augmented = self._referee.augmented
+        fake_verdict, judged = d(augmented(view, round.fake, key_fake), round.fake_labels)
         real_verdict = None
-        if self._loss.compares or self._rules.feature_matching:
-            real_verdict, _ = d(self._augmented(view, round.real, key_real), round.real_labels)
-        round, remembered = self._judged(round, "G", real_verdict, fake_verdict)
+        if self._referee.wants_real:
+            real_verdict, _ = d(augmented(view, round.real, key_real), round.real_labels)
 
-        value = self._conditioning.generated(fake_verdict, round.fake_labels)
-        if self._adversarial:
-            real_logits = real_verdict.logits if self._loss.compares else None
-            value += self._loss.generator(fake_verdict.logits, real_logits, self._weights(view, fake_verdict.logits))
-        added, metrics = terms.total(self._terms["G"], round, self._rules, key_terms)
-        return value + added + cost, Out({"G": g.stats, "D": judged.stats}, remembered, metrics)
+        value, out = self._referee.generator(round.judged(real_verdict, fake_verdict), key_terms)
+        value += self._conditioning.generated(fake_verdict, round.fake_labels)
+        return value + cost, Out({"G": g.stats, "D": judged.stats}, out.aux, out.metrics)
 
     def _deal(self, view, batch, key):
         """The round before it is judged, the generator with advanced statistics, the discriminator, a cost of latents."""
         key_z, key_y, key_g, key_d, key_a, key_p, key_r, key_shared = jax.random.split(key, 8)
         real, real_labels = to_float(batch["image"]), batch["label"]
-        rules, data = self._rules, self._config.data
-        labels = view.generated_labels(key_y, real_labels, data.num_classes, rules.generated_labels)
+        labels = view.generated_labels(key_y, real_labels, self._config.data.num_classes, self._rules.generated_labels)
         z = view.shard(self._latents.draw(key_z, len(labels)))
         generator, discriminator = self._seated(view, "G", key_g), self._seated(view, "D", key_d)
 
-        def judge(images, labels, augmented=True):
-            return discriminator(self._augmented(view, images, key_a) if augmented else images, labels)[0]
+        def see(images, labels):
+            return discriminator(images, labels)[0]
 
         def generate(z, labels):
             return generator(z, labels)[0]
 
         fake, g = generator(z, labels)
-        round, cost = Round(view, real, real_labels, fake, labels, z, key_shared, judge, generate), jnp.float32(0)
+        judge, cost = self._referee.judge(view, key_a, see), jnp.float32(0)
+        round = Round(view, real, real_labels, fake, labels, z, key_shared, judge, generate)
         if self._extras.refine:
             z, cost = self._extras.refine(round, key_r)
             fake, g = generator(z, labels)
             round = dataclasses.replace(round, z=z, fake=fake)
-        if rules.pseudo:
-            # With their labels, so that these stay true; PyTorch-StudioGAN keeps those of the real images.
-            taken = round.uniform(key_p, (len(real),)) < self._pseudo.value(view.aux["pseudo"], view.images)
-            mixed = _chosen(taken, (jax.lax.stop_gradient(fake), labels), (real, real_labels))
-            round = dataclasses.replace(round, real=mixed[0], real_labels=mixed[1])
+        real, real_labels = self._referee.real(view, key_p, (real, real_labels), (fake, labels))
+        round = dataclasses.replace(round, real=real, real_labels=real_labels)
         return round, g, discriminator, cost
 
     def _seated(self, view: View, name: str, key: jax.Array) -> "_Seated":
@@ -265,27 +240,6 @@ class _Game:
         now = {"image": to_float(batch["image"]), "label": batch["label"]}
         kept = jax.tree.map(lambda new, old: jnp.where(view.step == 0, new, old), now, view.aux["reference"])
         return dataclasses.replace(view, aux={**view.aux, "reference": kept}), {"reference": kept}
-
-    def _judged(self, round: Round, player: str, real: Verdict | None, fake: Verdict) -> tuple[Round, dict[str, Any]]:
-        """The round with its verdicts, and the memories brought up to date by it."""
-        round = dataclasses.replace(round, real_verdict=real, fake_verdict=fake)
-        seen = {name: entry.observe(round.view.aux[name], round) for name, entry in self._memories[player].items()}
-        return dataclasses.replace(round, memory=seen), seen
-
-    def _augmented(self, view, images, key):
-        return self._augment.apply(view.aux["augment"], key, images, view.images)
-
-    def _weights(self, view, logits):
-        """Which images the generator learns from; None for all alike."""
-        if self._rules.top_k == 1:
-            return None
-        passed = jnp.asarray(view.images, jnp.float32) / self._rules.top_k_images
-        return top_share(logits, jnp.maximum(self._rules.top_k_decay**passed, self._rules.top_k))
-
-
-def _chosen(taken: jax.Array, these: Any, those: Any) -> Any:
-    """Of two trees of arrays [n, ...] the rows of the first where `taken` bool [n], of the second elsewhere."""
-    return jax.tree.map(lambda a, b: jnp.where(jnp.expand_dims(taken, tuple(range(1, a.ndim))), a, b), these, those)
 
 
 def _clipping(bound: float) -> Callable[[Any], Any] | None:

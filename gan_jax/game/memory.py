@@ -13,7 +13,7 @@ from gan_jax.augment.augmentation import Augmentation
 from gan_jax.augment.probability import Probability
 from gan_jax.game import paths
 from gan_jax.game.round import Round
-from gan_jax.game.rules import Rules
+from gan_jax.game.rules import CommonRules
 
 Tree = Any
 
@@ -24,17 +24,19 @@ class Memory(NamedTuple):
     Attributes:
         start: makes it.
         observe: `(entry, round) -> entry`.
-        adapt: None, or `(every, entry -> entry)`, due every so many steps.
+        adapt: None, or `(every, (entry, images_per_step) -> entry)`, due every so many steps.
     """
 
     start: Callable[[], Tree]
     observe: Callable[[Tree, Round], Tree]
-    adapt: tuple[int, Callable[[Tree], Tree]] | None = None
+    adapt: tuple[int, Callable[[Tree, int], Tree]] | None = None
 
 
-def of_discriminator(rules: Rules, augment: Augmentation, pseudo: Probability, params: Tree) -> dict[str, Memory]:
+def of_discriminator(rules: CommonRules, augment: Augmentation, pseudo: Probability, params: Tree) -> dict[str, Memory]:
     """What the discriminator's updates leave, by the rules; `params` are shapes of its weights."""
-    found = {"augment": _of_probability(augment)}
+    found = {}
+    if augment.adapt:
+        found["augment"] = _of_probability(augment)
     if rules.pseudo:
         found["pseudo"] = _of_probability(pseudo)
     if rules.lecam:
@@ -44,7 +46,7 @@ def of_discriminator(rules: Rules, augment: Augmentation, pseudo: Probability, p
     return found
 
 
-def of_generator(rules: Rules, params: Tree) -> dict[str, Memory]:
+def of_generator(rules: CommonRules, params: Tree) -> dict[str, Memory]:
     """What the generator's updates leave."""
     found = {}
     if rules.historical_averaging:

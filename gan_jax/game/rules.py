@@ -1,6 +1,8 @@
-"""The rules of a game: the section `phases` of the configs whose recipes describe one.
+"""The rules of a game: the section `phases` of a config.
 
 A config makes the section by `section(Rules(loss="hinge", ...))`, so that every rule can be changed from the command line.
+`CommonRules` are those that every recipe knows; a recipe with phases of its own adds what it has besides, and says in
+`refused` which of them cannot be meant.
 """
 
 import dataclasses
@@ -10,7 +12,12 @@ from typing import Any, ClassVar, TypeVar
 from gan_jax.errors import ConfigError
 from gan_jax.game import ranges
 
-R = TypeVar("R", bound="Rules")
+R = TypeVar("R", bound="CommonRules")
+Changing = float | dict[str, Any]  # a number, or one that changes over training, see `engine.durations.at`
+
+
+# Of discriminators whose answer is logits alone, see `CommonRules.refused`.
+FEATURELESS = {"feature_matching": "the discriminator does not tell its features"}
 
 
 def none() -> dict[str, Any]:
@@ -23,19 +30,13 @@ def shift() -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rules:
-    """How two players play. A weight of 0 leaves a term out, and nothing of it is computed.
+class CommonRules:
+    """What players pay, and what the discriminator sees. A weight of 0 leaves a term out, and nothing of it is computed.
 
     Attributes:
         loss: see `losses.adversarial`; label_smoothing: of its real targets.
-        generated_labels: see `View.generated_labels`.
-        discriminator_steps: for each step of the generator.
-        generator_batches: the generator learns from so many times the batch.
-        generator_first: the generator's step comes before the discriminator's.
-        clip: bound of all the discriminator's weights after every step (WGAN), 0 for none.
         minibatch_discrimination: features that tell the discriminator how near an image is to the others of its batch, see
             `layers.minibatch_discrimination` (arXiv 1606.03498; 100 there), 0 for none.
-        conditioning: how the discriminator judges classes, see `game.conditioning`.
         augment: of all images on their way to the discriminator, see `augment.augmentation`.
         pseudo: target of adaptive pseudo augmentation (arXiv 2111.06849; 0.6 there), 0 for none.
         gradient_penalty, dragan, max_gradient, r1, r2: weights of penalties, see `losses.penalties`; r1 and r2 are the
@@ -59,13 +60,7 @@ class Rules:
 
     loss: str = "non_saturating"
     label_smoothing: float = 0.0
-    generated_labels: str = "uniform"
-    discriminator_steps: int = 1
-    generator_batches: int = 1
-    generator_first: bool = False
-    clip: float = 0.0
     minibatch_discrimination: int = 0
-    conditioning: dict[str, Any] = dataclasses.field(default_factory=none)
     augment: dict[str, Any] = dataclasses.field(default_factory=none)
     pseudo: float = 0.0
     gradient_penalty: float = 0.0
@@ -94,19 +89,49 @@ class Rules:
     top_k_images: int = 50_000
 
     # Numbers whose range is another than 0 or more.
-    positive: ClassVar[tuple[str, ...]] = ("discriminator_steps", "generator_batches", "top_k_images")
+    positive: ClassVar[tuple[str, ...]] = ("top_k_images",)
     shares: ClassVar[tuple[str, ...]] = ("lecam_decay", "path_length_decay", "top_k_decay")
+    # Rules that the recipe cannot have, and why.
+    refused: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            if field.type in (int, float):
+            if field.type in (int, float, Changing):
                 least, most = int(field.name in self.positive), 1 if field.name in self.shares else float("inf")
                 ranges.check(vars(self), field.name, least=least, most=most, whole=field.type is int)
+            if field.name in self.refused and getattr(self, field.name) != field.default:
+                raise ConfigError(
+                    f"config.phases.{field.name} is {getattr(self, field.name)!r}, but {self.refused[field.name]}: set it to "
+                    f"{field.default!r}"
+                )
         if not 0 < self.top_k <= 1:
             raise ConfigError(f"config.phases.top_k is {self.top_k}: expected a share above 0, at most 1")
 
 
-def section(rules: Rules) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """How two players play.
+
+    Attributes:
+        generated_labels: see `View.generated_labels`.
+        discriminator_steps: for each step of the generator.
+        generator_batches: the generator learns from so many times the batch.
+        generator_first: the generator's step comes before the discriminator's.
+        clip: bound of all the discriminator's weights after every step (WGAN), 0 for none.
+        conditioning: how the discriminator judges classes, see `game.conditioning`.
+    """
+
+    generated_labels: str = "uniform"
+    discriminator_steps: int = 1
+    generator_batches: int = 1
+    generator_first: bool = False
+    clip: float = 0.0
+    conditioning: dict[str, Any] = dataclasses.field(default_factory=none)
+
+    positive: ClassVar[tuple[str, ...]] = (*CommonRules.positive, "discriminator_steps", "generator_batches")
+
+
+def section(rules: CommonRules) -> dict[str, Any]:
     """The config section that these rules are."""
     return dataclasses.asdict(rules)
 

@@ -18,12 +18,12 @@ class Verdict(NamedTuple):
 
     Attributes:
         logits: [n], high for real images.
-        features: [n, d], what the logits are made of.
+        features: [n, d], what the logits are made of; None where it does not tell.
         answers: to other questions, by name: [n, k].
     """
 
     logits: jax.Array
-    features: jax.Array
+    features: jax.Array | None
     answers: Mapping[str, jax.Array]
 
 

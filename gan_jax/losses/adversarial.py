@@ -23,11 +23,14 @@ class AdversarialLoss:
     Attributes:
         real, fake: what the discriminator pays for the logit of a real and of a generated image.
         generated: what the generator pays for the logit of one of its images.
+        disowned: what an encoder pays for the logit of a real image with its code, which is to be taken for a generated
+            one; None for `fake`.
     """
 
     real: Elementwise
     fake: Elementwise
     generated: Elementwise
+    disowned: Elementwise | None = None
 
     compares = False  # whether the generator needs logits of real images
 
@@ -37,6 +40,10 @@ class AdversarialLoss:
     def generator(self, fake: jax.Array, real: jax.Array | None = None, weights: jax.Array | None = None) -> jax.Array:
         """What the generator minimises; `weights` [n] of its images have a sum of 1, None for all alike."""
         return _mean(self.generated(fake), weights)
+
+    def exchanged(self, real: jax.Array, fake: jax.Array) -> jax.Array:
+        """What generator and encoder minimise, who want each kind of pair to be taken for the other (arXiv 1606.00704)."""
+        return self.generated(fake).mean() + (self.disowned or self.fake)(real).mean()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +66,9 @@ class RelativisticLoss(AdversarialLoss):
         """The same contest with the sides changed."""
         return self._contest(fake, real, weights)
 
+    def exchanged(self, real: jax.Array, fake: jax.Array) -> jax.Array:
+        return self._contest(fake, real, None)
+
     def _contest(self, ahead, behind, weights):
         if not self.average:
             return _mean(self.real(ahead - behind), weights)
@@ -74,9 +84,9 @@ _CROSS_ENTROPY = (lambda x: softplus(-x), softplus)
 _HINGE = (lambda x: relu(1 - x), lambda x: relu(1 + x))
 _SQUARE = lambda target: lambda x: 0.5 * (x - target) ** 2  # noqa: E731
 _LOSSES = {
-    "hinge": AdversarialLoss(*_HINGE, generated=lambda x: -x),
+    "hinge": AdversarialLoss(*_HINGE, generated=lambda x: -x, disowned=lambda x: x),
     "non_saturating": AdversarialLoss(*_CROSS_ENTROPY, generated=lambda x: softplus(-x)),
-    "minimax": AdversarialLoss(*_CROSS_ENTROPY, generated=lambda x: -softplus(x)),
+    "minimax": AdversarialLoss(*_CROSS_ENTROPY, generated=lambda x: -softplus(x), disowned=lambda x: -softplus(-x)),
     "least_squares": AdversarialLoss(_SQUARE(1), _SQUARE(0), generated=_SQUARE(1)),
     "wasserstein": AdversarialLoss(lambda x: -x, lambda x: x, generated=lambda x: -x),
     "relativistic": RelativisticLoss(*_CROSS_ENTROPY),

@@ -1,5 +1,7 @@
 """Gradient penalties on a critic: pure functions of `critic: images [n, ...] -> logits [n]` and images.
 
+Where the critic sees more than images, these may be a tree of arrays [n, ...], all of which count.
+
 The gradient of each sample is that of the sum of all logits: exact unless layers couple the samples of a batch, as
 batch normalisation and minibatch standard deviation do; the published codes ignore that.
 """
@@ -81,9 +83,9 @@ def drift(real: jax.Array) -> jax.Array:
 
 
 def _between(real, fake, alpha):
-    return real + jnp.expand_dims(alpha, tuple(range(1, real.ndim))) * (fake - real)
+    return jax.tree.map(lambda a, b: a + jnp.expand_dims(alpha, tuple(range(1, a.ndim))) * (b - a), real, fake)
 
 
 def _squared_gradient_norms(critic, images):
-    gradients = jax.grad(lambda x: critic(x).sum())(images)
-    return jnp.square(gradients).sum(tuple(range(1, images.ndim)))
+    gradients = jax.tree.leaves(jax.grad(lambda x: critic(x).sum())(images))
+    return sum(jnp.square(g).sum(tuple(range(1, g.ndim))) for g in gradients)

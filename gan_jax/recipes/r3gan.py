@@ -24,7 +24,7 @@ def build(config) -> Recipe:
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
     discriminator = Discriminator(**config.model.D, **given)
-    augmentation = build_augmentation(phases.augment, config.train.batch_size)
+    augmentation = build_augmentation(phases.augment)
     contest = adversarial("relativistic")
 
     def critic(view, key, labels):
@@ -62,7 +62,7 @@ def build(config) -> Recipe:
         every, adapted = augmentation.adapt
 
         def adapt(view, batch, key):
-            return {}, Out(aux={"augment": adapted(view.aux["augment"])})
+            return {}, Out(aux={"augment": adapted(view.aux["augment"], view.images_per_step)})
 
         table.append(Phase("augment", (), adapt, every=every))
 

@@ -51,7 +51,7 @@ def describe(
     discriminator = Discriminator(
         **config.model.D, resolution=data.resolution, num_classes=data.num_classes, dtype=compute_dtype(config)
     )
-    augment = augmentation.build(phases.augment, config.train.batch_size)
+    augment = augmentation.build(phases.augment)
     loss = adversarial("non_saturating")
 
     def judge(view, key, images, labels):
@@ -90,7 +90,7 @@ def describe(
         return value, Out(aux=observed(view, critic(real)), metrics={"squared_gradient": penalty})
 
     def adapt_loss(view, batch, key):
-        adapted = augment.adapt[1](view.aux["augment"])
+        adapted = augment.adapt[1](view.aux["augment"], view.images_per_step)
         return {}, Out(aux={"augment": adapted}, metrics={"p": adapted["p"]})
 
     def to_ws(variables, latents, labels, options):

@@ -14,13 +14,13 @@ ADA = {"name": "ada", "transforms": "color", "p": 0.5}
 
 
 def augmented(section, key=0, seen=0, aux=None):
-    built = build(ConfigDict(section), 64)
+    built = build(ConfigDict(section))
     aux = built.aux() if aux is None else aux
     return np.asarray(jax.jit(built.apply)(aux, jax.random.key(key), IMAGES, jnp.uint32(seen)))
 
 
 def test_none_leaves_images_as_they_are():
-    built = build(ConfigDict({"name": "none"}), 64)
+    built = build(ConfigDict({"name": "none"}))
     np.testing.assert_array_equal(augmented({"name": "none"}), IMAGES)
     assert (built.aux(), built.observe({}, jnp.ones(3)), built.adapt) == ({}, {}, None)
 
@@ -35,15 +35,15 @@ def test_augmentations_change_images_by_the_key_alone(section):
 
 
 def test_a_target_makes_p_adaptive_from_where_it_starts():
-    built = build(ConfigDict({**ADA, "target": 0.6}), 64)
+    built = build(ConfigDict({**ADA, "target": 0.6}))
     aux = built.aux()
     assert (float(aux["p"]), float(aux["count"])) == (0.5, 0)
     every, adapt = built.adapt
-    np.testing.assert_allclose(adapt(built.observe(aux, jnp.ones(64)))["p"], 0.5 + 64 * 4 / 500_000)
+    np.testing.assert_allclose(adapt(built.observe(aux, jnp.ones(64)), 64)["p"], 0.5 + 64 * 4 / 500_000)
     assert every == 4
-    built = build(ConfigDict({**ADA, "target": 0.6, "interval": 8, "horizon_kimg": 100}), 64)
+    built = build(ConfigDict({**ADA, "target": 0.6, "interval": 8, "horizon_kimg": 100}))
     every, adapt = built.adapt
-    np.testing.assert_allclose(adapt(built.observe(aux, jnp.ones(64)))["p"], 0.5 + 64 * 8 / 100_000)
+    np.testing.assert_allclose(adapt(built.observe(aux, jnp.ones(64)), 64)["p"], 0.5 + 64 * 8 / 100_000)
     assert every == 8
 
 
@@ -58,7 +58,7 @@ def test_a_scheduled_p_rises_with_the_images_seen():
     section = {**ADA, "p": {"start": 0.0, "end": 1.0, "until_kimg": 100}}
     np.testing.assert_allclose(augmented(section, seen=0), IMAGES, atol=1e-6)
     np.testing.assert_array_equal(augmented(section, seen=100_000), augmented({**ADA, "p": 1.0}))
-    assert build(ConfigDict(section), 64).adapt is None
+    assert build(ConfigDict(section)).adapt is None
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,5 @@ def test_a_scheduled_p_rises_with_the_images_seen():
 )
 def test_a_section_that_cannot_be_used_is_refused_in_a_sentence(section, sentence):
     with pytest.raises(ConfigError) as error:
-        build(ConfigDict(section), 64)
+        build(ConfigDict(section))
     assert sentence in str(error.value)

@@ -26,7 +26,7 @@ def test_a_schedule_follows_half_a_cosine_and_stays_at_its_end():
 
 @pytest.fixture
 def probability():
-    return adaptive(p=0.01, target=0.6, interval=4, horizon=500_000, batch_size=64)
+    return adaptive(p=0.01, target=0.6, interval=4, horizon=500_000)
 
 
 def test_p_rises_while_more_logits_are_positive_than_the_target_says(probability):
@@ -34,7 +34,7 @@ def test_p_rises_while_more_logits_are_positive_than_the_target_says(probability
     assert every == 4
     aux = probability.observe(probability.aux(), jnp.ones(9))
     aux = jax.jit(probability.observe)(aux, -jnp.ones(1))  # mean sign 0.8
-    aux = jax.jit(adapt)(aux)
+    aux = jax.jit(adapt)(aux, 64)
     np.testing.assert_allclose(aux["p"], 0.01 + 64 * 4 / 500_000, rtol=1e-6)
     np.testing.assert_allclose(probability.value(aux, jnp.uint32(0)), aux["p"])
 
@@ -42,29 +42,29 @@ def test_p_rises_while_more_logits_are_positive_than_the_target_says(probability
 def test_p_falls_when_the_mean_sign_is_below_the_target_but_never_below_0(probability):
     _, adapt = probability.adapt
     logits = jnp.array([5.0, 5, 5, -0.1])  # mean sign 0.5; the size of a logit does not count
-    aux = adapt(probability.observe(probability.aux(), logits))
+    aux = adapt(probability.observe(probability.aux(), logits), 64)
     np.testing.assert_allclose(aux["p"], 0.01 - 64 * 4 / 500_000, rtol=1e-6)
     for _ in range(40):
-        aux = adapt(probability.observe(aux, logits))
+        aux = adapt(probability.observe(aux, logits), 64)
     assert aux["p"] == 0
 
 
 def test_p_may_have_a_bound_which_it_leaves_at_once():
-    bounded = adaptive(p=0.999, target=0.6, interval=4, horizon=500_000, batch_size=640, most=1.0)
+    bounded = adaptive(p=0.999, target=0.6, interval=4, horizon=500_000, most=1.0)
     _, adapt = bounded.adapt
     aux = bounded.aux()
     for _ in range(3):
-        aux = adapt(bounded.observe(aux, jnp.ones(9)))
+        aux = adapt(bounded.observe(aux, jnp.ones(9)), 640)
     assert aux["p"] == 1
-    np.testing.assert_allclose(adapt(bounded.observe(aux, -jnp.ones(9)))["p"], 1 - 640 * 4 / 500_000, rtol=1e-6)
+    np.testing.assert_allclose(adapt(bounded.observe(aux, -jnp.ones(9)), 640)["p"], 1 - 640 * 4 / 500_000, rtol=1e-6)
 
 
 def test_adapting_again_without_new_logits_changes_nothing(probability):
     _, adapt = probability.adapt
-    aux = adapt(probability.observe(probability.aux(), jnp.ones(9)))
-    assert adapt(aux) == aux
+    aux = adapt(probability.observe(probability.aux(), jnp.ones(9)), 64)
+    assert adapt(aux, 64) == aux
     fresh = probability.aux()
-    assert adapt(fresh) == fresh
+    assert adapt(fresh, 64) == fresh
 
 
 def test_observed_logits_pass_no_gradient_on(probability):
