@@ -11,6 +11,8 @@ trained with this code, so no score is claimed; no published one to compare with
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_cifar10
+from gan_jax.game.rules import section
+from gan_jax.recipes.ali import Rules
 
 
 def get_config(size: str = ""):
@@ -27,7 +29,7 @@ def get_config(size: str = ""):
         "D": {**network, "width": 16 if quick else 1024, "keep": 0.5},
     }
     config.players = {"generator": adam(1e-4, 0.5, 0.999), "discriminator": adam(1e-4, 0.5, 0.999)}
-    config.phases = {"stochastic": True, "r1": 0.0}
+    config.phases = section(Rules())
     config.ema = {}
     on_cifar10(config, "1000 epochs", 100, quick, classes=False)
     return config

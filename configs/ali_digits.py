@@ -11,6 +11,8 @@ After 4,000 steps (seed 0) the classifier `digits` sees a Frechet distance of 3.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.ali import Rules
 
 
 def get_config(size: str = ""):
@@ -27,7 +29,7 @@ def get_config(size: str = ""):
         "D": {**network, "norm": "none", "width": 16 if quick else 256, "keep": 1.0},
     }
     config.players = {"generator": adam(3e-4, 0.5, 0.999), "discriminator": adam(3e-4, 0.5, 0.999)}
-    config.phases = {"stochastic": size != "bigan", "r1": 0.1}
+    config.phases = section(Rules(stochastic=size != "bigan", r1=0.1))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=4000, quick=quick, classes=False)
     return config

@@ -11,6 +11,8 @@ claimed; no published one to compare with was verified.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_images
+from gan_jax.game.rules import section
+from gan_jax.recipes.began import Rules
 
 
 def get_config(size: str = ""):
@@ -24,7 +26,7 @@ def get_config(size: str = ""):
     halved = {"decay": "exponential", "start": "0 steps", "end": "200000 steps", "final": 0.25, "stairs": 2}
     player = adam(8e-5, 0.5, 0.999, schedule={"warmup": "0 steps", **halved})
     config.players = {"generator": player, "discriminator": player}
-    config.phases = {"gamma": 0.5, "step": 0.001}
+    config.phases = section(Rules(gamma=0.5, step=0.001))
     config.ema = {}
     on_images(config, "tfds:celeb_a", 64, "500000 steps", 16, 16 if quick else None)
     return config

@@ -9,6 +9,8 @@ After 1,200 steps (seed 0) the classifier `digits` sees a Frechet distance of 58
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.began import Rules
 
 
 def get_config(size: str = ""):
@@ -24,7 +26,7 @@ def get_config(size: str = ""):
         "generator": adam(2e-4, 0.5, 0.999, schedule=falling),
         "discriminator": adam(5e-4, 0.5, 0.999, schedule=falling),
     }
-    config.phases = {"gamma": 1.0, "step": 0.5}
+    config.phases = section(Rules(gamma=1.0, step=0.5))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=1200, quick=quick, classes=False)
     return config

@@ -7,6 +7,8 @@ Paper: arXiv 1703.10717, with narrow networks whose lowest map has 7 pixels inst
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_polygons
+from gan_jax.game.rules import section
+from gan_jax.recipes.began import Rules
 
 
 def get_config(size: str = ""):
@@ -18,7 +20,7 @@ def get_config(size: str = ""):
     channels = 4 if quick else 8
     config.model = {"latents": "uniform", "G": {"channels": channels}, "D": {"channels": channels, "dim_z": 64}}
     config.players = {"generator": adam(1e-4, 0.5, 0.999), "discriminator": adam(1e-4, 0.5, 0.999)}
-    config.phases = {"gamma": 0.75, "step": 0.001}
+    config.phases = section(Rules(gamma=0.75, step=0.001))
     config.ema = {}
     on_polygons(config, 2000, 64, quick)
     return config

@@ -10,6 +10,8 @@ After 1,000 steps (seed 0) the classifier `digits` sees a Frechet distance of 2.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits, small_residual
+from gan_jax.game.rules import section
+from gan_jax.recipes.bigbigan import Rules
 
 
 def get_config(size: str = ""):
@@ -30,7 +32,7 @@ def get_config(size: str = ""):
         "encoder": adam(2e-3, 0.0, 0.99),
         "discriminator": adam(5e-4, 0.0, 0.99),
     }
-    config.phases = {"discriminator_steps": 2}
+    config.phases = section(Rules())
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=1000, quick=quick, classes=False)
     config.evaluate.standing = 16

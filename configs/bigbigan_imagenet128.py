@@ -11,6 +11,8 @@ Hardware: a TPU slice or a node of GPUs. Not yet trained with this code, so no s
 
 from gan_jax import config as configs
 from gan_jax.experiments import adam
+from gan_jax.game.rules import section
+from gan_jax.recipes.bigbigan import Rules
 
 
 def get_config(size: str = "256x8"):
@@ -35,7 +37,7 @@ def get_config(size: str = "256x8"):
         "encoder": adam(5e-4, 0.0, 0.999),
         "discriminator": adam(2e-4, 0.0, 0.999),
     }
-    config.phases = {"discriminator_steps": 2}
+    config.phases = section(Rules())
     config.data.num_classes = 0
     if not quick:
         config.train.length = "500000 steps"

@@ -9,6 +9,8 @@ After 2,500 steps (seed 0) the classifier `digits` sees a Frechet distance of 17
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.cogan import Rules
 
 
 def get_config(size: str = ""):
@@ -20,7 +22,7 @@ def get_config(size: str = ""):
     channels = 4 if quick else 32
     config.model = {"latents": "uniform", "G": {"channels": channels, "dim_z": 64}, "D": {"channels": channels}}
     config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(5e-4, 0.5, 0.999)}
-    config.phases = {"domain": "negative"}
+    config.phases = section(Rules(domain="negative"))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=2500, quick=quick, classes=False)
     return config

@@ -11,6 +11,8 @@ claimed; no published one to compare with was verified.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_mnist
+from gan_jax.game.rules import section
+from gan_jax.recipes.cogan import Rules
 
 
 def get_config(size: str = ""):
@@ -22,7 +24,7 @@ def get_config(size: str = ""):
     channels = 4 if quick else 64
     config.model = {"latents": "normal", "G": {"channels": channels, "dim_z": 100}, "D": {"channels": channels}}
     config.players = {"generator": adam(2e-4, 0.5, 0.999), "discriminator": adam(2e-4, 0.5, 0.999)}
-    config.phases = {"domain": "edges"}
+    config.phases = section(Rules(domain="edges"))
     config.ema = {}
     on_mnist(config, "5000 steps", 128, quick)
     return config

@@ -9,6 +9,8 @@ of the middle level, enlarged, 115 to 123, of the coarsest 274 to 277: benchmark
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.lapgan import Rules
 
 
 def get_config(size: str = ""):
@@ -25,7 +27,7 @@ def get_config(size: str = ""):
         "D": {"channels": 4 if quick else 16, "width": width, "keep": 0.8, "padded": True},
     }
     config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(1e-3, 0.5, 0.999)}
-    config.phases = {}
+    config.phases = section(Rules())
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=600, quick=quick)
     return config

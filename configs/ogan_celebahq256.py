@@ -15,6 +15,7 @@ claimed; no published one to compare with was verified.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import on_images, rmsprop
+from gan_jax.game.rules import CommonRules, section
 
 
 def get_config(size: str = ""):
@@ -30,7 +31,7 @@ def get_config(size: str = ""):
         "E": {"channels": channels, "norm": "batch"},
     }
     config.players = {"both": rmsprop(1e-4)}
-    config.phases = {}
+    config.phases = section(CommonRules())
     config.ema = {"decay": 0.9999, "start": "0 steps"}
     on_images(config, "prepared:prepared/celebahq256", 256, "1000 epochs", 48, 16 if quick else None)
     return config

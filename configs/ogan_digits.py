@@ -9,6 +9,7 @@ decoded again, 96.2 % of the digits are recognised as what they were.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import on_digits
+from gan_jax.game.rules import CommonRules, section
 
 
 def get_config(size: str = ""):
@@ -25,7 +26,7 @@ def get_config(size: str = ""):
     }
     options = {"decay": 0.99, "eps": 1e-8, "eps_in_sqrt": False}
     config.players = {"both": {"transform": "scale_by_rms", "options": options, "learning_rate": 5e-4}}
-    config.phases = {}
+    config.phases = section(CommonRules())
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=2500, quick=quick, classes=False)
     return config

@@ -12,6 +12,8 @@ claimed; no published one to compare with was verified.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_cifar10
+from gan_jax.game.rules import section
+from gan_jax.recipes.semi_supervised import Rules
 
 
 def get_config(size: str = ""):
@@ -28,7 +30,7 @@ def get_config(size: str = ""):
     falling = {"decay": "linear", "warmup": "0 steps", "start": "400000 steps", "end": "600000 steps", "final": 0.0}
     player = adam(3e-4, 0.5, 0.999, schedule=falling)
     config.players = {"generator": player, "discriminator": player}
-    config.phases = {"unlabelled_weight": 1.0}
+    config.phases = section(Rules(unlabelled_weight=1.0))
     config.ema = {"decay": 0.9999, "start": "0 steps"}
     on_cifar10(config, "600000 steps", 200, quick)
     config.data.update({"labelled": 10 if quick else 400, "labelled_half": True})

@@ -11,6 +11,8 @@ blurred, as matched means make them.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.semi_supervised import Rules
 
 
 def get_config(size: str = ""):
@@ -26,7 +28,7 @@ def get_config(size: str = ""):
         "D": {"channels": channels, "keep_input": 1.0, "keep_hidden": 0.5, "noise": 0.3},
     }
     config.players = {"generator": adam(1e-3, 0.5, 0.999), "discriminator": adam(1e-3, 0.5, 0.999)}
-    config.phases = {"unlabelled_weight": 1.0}
+    config.phases = section(Rules(unlabelled_weight=1.0))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=2000, quick=quick)
     config.data.update({"source": "digits:train", "labelled": 10, "labelled_half": True})

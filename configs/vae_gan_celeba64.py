@@ -12,6 +12,8 @@ parameters. Not yet trained with this code, so no score is claimed; no published
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import on_images, rmsprop
+from gan_jax.game.rules import section
+from gan_jax.recipes.vae_gan import Rules
 
 
 def get_config(size: str = ""):
@@ -27,7 +29,7 @@ def get_config(size: str = ""):
         "D": {**network, "embedding": 0},
     }
     config.players = {name: rmsprop(3e-4) for name in ("encoder", "generator", "discriminator")}
-    config.phases = {"gamma": 1e-5}
+    config.phases = section(Rules(gamma=1e-5))
     config.ema = {}
     on_images(config, "tfds:celeb_a", 64, "37500 steps", 64, 16 if quick else None)
     return config

@@ -8,6 +8,8 @@ After 2,500 steps (seed 0) the classifier `digits` sees a Frechet distance of 26
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
+from gan_jax.game.rules import section
+from gan_jax.recipes.vae_gan import Rules
 
 
 def get_config(size: str = ""):
@@ -23,7 +25,7 @@ def get_config(size: str = ""):
         "D": {**network, "embedding": 0},
     }
     config.players = {name: adam(5e-4, 0.5, 0.999) for name in ("encoder", "generator", "discriminator")}
-    config.phases = {"gamma": 0.01}
+    config.phases = section(Rules(gamma=0.01))
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=2500, quick=quick, classes=False)
     return config

@@ -140,7 +140,7 @@ def unmixed(penalty: str, shapes: Shapes) -> None:
     if "batch_stats" in shapes["D"]:
         raise ConfigError(
             f"config.phases.{penalty} penalises the gradient of each image by itself, but the discriminator has batch "
-            'normalisation, which mixes the images: set config.model.D.norm to "layer" or "none"'
+            'normalisation, which mixes the images: set its norm in config.model to "layer" or "none"'
         )
 
 

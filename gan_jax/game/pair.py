@@ -42,8 +42,8 @@ def pair(
     checks.sizes(model)
     checks.labels(model, data.num_classes)
     conditioning, more = build_conditioning(rules.conditioning, data.num_classes), extras(rules)
-    asked = {**conditioning.head.get("questions", {}), **terms.questions(rules), **more.questions}
-    head = {**conditioning.head, "questions": asked, "minibatch": rules.minibatch_discrimination}
+    asked = {**conditioning.head.get("questions", {}), **more.questions}
+    head = {**conditioning.head, **terms.head(rules, asked)}
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = family.Generator(**model.G, **given, image_channels=data.channels)
     discriminator = family.Discriminator(**model.D, **given, head=head)

@@ -55,6 +55,7 @@ class Referee:
         generator: Sequence[terms.Weighed] = (),
         played: bool = True,
         real_is_high: bool = True,
+        suffix: str = "",
     ):
         """Checks the rules.
 
@@ -64,13 +65,14 @@ class Referee:
             discriminator, generator: further terms of either's loss.
             played: whether the rules' loss is a part of the game; else `discriminator` and `generator` have no such part.
             real_is_high: whether high logits mean real images.
+            suffix: behind all names in the state and in the log, where a recipe has several games.
 
         Raises:
             ConfigError: rules that do not go together, or not with these networks.
         """
         checks.common(config, rules, shapes, played, real_is_high)
         self.loss = adversarial(rules.loss, rules.label_smoothing)
-        self._rules, self._played = rules, played
+        self._rules, self._played, self._suffix = rules, played, suffix
         self._augment = augmentation.build(rules.augment)
         self._pseudo = adaptive(0.0, rules.pseudo, _PSEUDO_EVERY, _PSEUDO_HORIZON, most=1.0)
         self._memories = {
@@ -84,7 +86,8 @@ class Referee:
 
     def aux(self) -> dict[str, Any]:
         """What is remembered, at the start."""
-        return {name: entry.start() for table in self._memories.values() for name, entry in table.items()}
+        entries = {**self._memories["D"], **self._memories["G"]}
+        return {name + self._suffix: entry.start() for name, entry in entries.items()}
 
     def adaptations(self) -> tuple[Phase, ...]:
         """Phases without players, in which memories change by themselves."""
@@ -96,11 +99,12 @@ class Referee:
 
             return Phase(name, (), loss, every=every)
 
-        return tuple(phase(name, *entry.adapt) for name, entry in self._memories["D"].items() if entry.adapt)
+        entries = self._memories["D"].items()
+        return tuple(phase(name + self._suffix, *entry.adapt) for name, entry in entries if entry.adapt)
 
     def augmented(self, view: View, images: jax.Array, key: jax.Array) -> jax.Array:
         """Images as the discriminator is to see them."""
-        return self._augment.apply(view.aux.get("augment", {}), key, images, view.images)
+        return self._augment.apply(view.aux.get("augment" + self._suffix, {}), key, images, view.images)
 
     def round(
         self,
@@ -122,9 +126,10 @@ class Referee:
             more: further attributes of the round.
         """
         key_pseudo, key_round, key_judge, key_real, key_fake = jax.random.split(key, 5)
-        real, d, real_verdict = self.real(view, key_pseudo, real, fake), view.net("D"), None
+        d, real_verdict = view.net("D"), None
         judge = self.judge(view, key_judge, lambda images, labels: see(view.net("D"), images, labels)[0])
         if player == "D" or self.wants_real:
+            real = self.real(view, key_pseudo, real, fake)
             real_verdict, d = see(d, self.augmented(view, real[0], key_real), real[1])
         fake_verdict, d = see(d, self.augmented(view, fake[0], key_fake), fake[1])
         return Round(view, *real, *fake, z, key_round, judge, generate, real_verdict, fake_verdict, **more), d
@@ -148,14 +153,16 @@ class Referee:
         if not self._rules.pseudo:
             return real
         count = len(jax.tree.leaves(real)[0])
-        taken = view.shard(jax.random.uniform(key, (count,))) < self._pseudo.value(view.aux["pseudo"], view.images)
+        taken = view.shard(jax.random.uniform(key, (count,))) < self._pseudo.value(
+            view.aux["pseudo" + self._suffix], view.images
+        )
         return _chosen(taken, jax.lax.stop_gradient(fake), real)
 
     def discriminator(self, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
         """What the discriminator pays for a judged round; new memories; and terms, for the log."""
         real, fake = round.real_verdict.logits, round.fake_verdict.logits
         value, out = self.terms("D", round, key)
-        out.metrics.update({"real_logit": real.mean(), "fake_logit": fake.mean()})
+        out.metrics.update({f"real_logit{self._suffix}": real.mean(), f"fake_logit{self._suffix}": fake.mean()})
         return value + (self.loss.discriminator(real, fake) if self._played else 0), out
 
     def generator(self, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
@@ -167,11 +174,18 @@ class Referee:
         return value, out
 
     def terms(self, player: str, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
-        """The terms of either player beside the adversarial one; new memories; and each of them, for the log."""
-        seen = {name: entry.observe(round.view.aux[name], round) for name, entry in self._memories[player].items()}
-        round = round.remembering(seen)
-        value, metrics = terms.total(self._terms[player], round, self._rules, key)
-        return value, Out(aux=seen, metrics=metrics)
+        """The terms of a player, "D" or "G", beside the adversarial one; new memories; and each of them, for the log."""
+        memories, aux = self._memories[player], round.view.aux
+        seen = {name: entry.observe(aux[name + self._suffix], round) for name, entry in memories.items()}
+        value, metrics = terms.total(self._terms[player], round.remembering(seen), self._rules, key)
+        aux, metrics = ({name + self._suffix: x for name, x in table.items()} for table in (seen, metrics))
+        return value, Out(aux=aux, metrics=metrics)
+
+    def terms_of_both(self, round: Round, key: jax.Array) -> tuple[jax.Array, jax.Array, Out]:
+        """The same of the discriminator and of the generator, where both learn from one round."""
+        key_d, key_g = jax.random.split(key)
+        (of_d, d), (of_g, g) = self.terms("D", round, key_d), self.terms("G", round, key_g)
+        return of_d, of_g, joined(d, g)
 
     @property
     def wants_real(self) -> bool:
@@ -188,6 +202,12 @@ class Referee:
             return None
         passed = jnp.asarray(view.images, jnp.float32) / self._rules.top_k_images
         return top_share(logits, jnp.maximum(self._rules.top_k_decay**passed, self._rules.top_k))
+
+
+def joined(d: Out, g: Out) -> Out:
+    """What the terms of both players leave. A name that both have, as averaging over history does, is marked for one."""
+    metrics = {f"{name}_generator" if name in d.metrics else name: value for name, value in g.metrics.items()}
+    return Out(aux={**d.aux, **g.aux}, metrics={**d.metrics, **metrics})
 
 
 def _chosen(taken: jax.Array, these: Any, those: Any) -> Any:

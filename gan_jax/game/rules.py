@@ -18,6 +18,8 @@ Changing = float | dict[str, Any]  # a number, or one that changes over training
 
 # Of discriminators whose answer is logits alone, see `CommonRules.refused`.
 FEATURELESS = {"feature_matching": "the discriminator does not tell its features"}
+# Of games in which an encoder plays on the generator's side.
+PAIRS_OF_BOTH = {"top_k": "its players pay for pairs of both kinds, not for generated images alone"}
 
 
 def none() -> dict[str, Any]:

@@ -4,7 +4,9 @@ Each is a pure function `(round, rules, key) -> scalar`, means over the batch.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -136,6 +138,11 @@ def weighed(table: dict[str, Term], rules: CommonRules) -> list[Weighed]:
 def questions(rules: CommonRules) -> dict[str, int]:
     """What the terms that have a weight ask of the discriminator's head."""
     return {name: size for rule, asked in QUESTIONS.items() if getattr(rules, rule) for name, size in asked.items()}
+
+
+def head(rules: CommonRules, more: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
+    """Fields of the discriminator's `layers.heads.Head`, which is asked `more` besides."""
+    return {"questions": {**questions(rules), **more}, "minibatch": rules.minibatch_discrimination}
 
 
 def total(

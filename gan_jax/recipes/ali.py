@@ -3,66 +3,78 @@
 A discriminator tells pairs (x, E(x)) of real images from pairs (G(z), z); generator and encoder, one player, make them
 alike, so that E inverts G. All learn in one update, from the same pairs, by cross-entropy with the labels changed for
 the player of G and E. With `phases.stochastic` the encoder's vector is a mean and a logarithm of a variance, and E(x)
-is drawn (ALI); without, E(x) is the vector (BiGAN). `phases.r1`, which the papers do not have, is the weight of the
-discriminator's squared gradient by the real images and their E(x) (arXiv 1801.04406): it keeps few images from being
-learnt by heart.
+is drawn (ALI); without, E(x) is the vector (BiGAN). The penalty `phases.r1` (arXiv 1801.04406), which the papers do not
+have, is by the images and their E(x): it keeps few images from being learnt by heart.
 """
+
+import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
-from gan_jax.game import checks, ranges
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.referee import Referee
+from gan_jax.game.rules import FEATURELESS, PAIRS_OF_BOTH, CommonRules, read
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
-from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.ali import Discriminator
 from gan_jax.networks.dcgan import Generator
 from gan_jax.networks.encoder import Encoder
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones, and whether the encoder draws."""
+
+    stochastic: bool = True
+
+    refused: ClassVar = {**FEATURELESS, **PAIRS_OF_BOTH}
+
+
 def build(config) -> Recipe:
-    data, model, phases = config.data, config.model, config.phases
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
     checks.labels(model, 0)
-    ranges.check(phases, "r1")
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
-    encoder = Encoder(**model.E, **given, outputs=model.G.dim_z * (2 if phases.stochastic else 1))
+    encoder = Encoder(**model.E, **given, outputs=model.G.dim_z * (2 if rules.stochastic else 1))
     discriminator = Discriminator(**model.D, **given)
     z, label = latents(model.latents, model.G.dim_z), jnp.zeros(1, jnp.int32)
-    loss = adversarial("non_saturating")
 
     def encode(view, images, key):
         codes, e = view.net("E")(images)
-        if not phases.stochastic:
+        if not rules.stochastic:
             return codes, e
         mean, log_variance = jnp.split(codes, 2, axis=-1)
         return mean + jnp.exp(log_variance / 2) * view.normal(key, mean.shape), e
 
     def both(view, batch, key):
         key_z, key_e, key_d = jax.random.split(key, 3)
-        real = to_float(batch["image"])
+        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
+        real, unlabelled = to_float(batch["image"]), jnp.zeros_like(batch["label"])
         noise = view.shard(z.draw(key_z, len(real)))
-        fake, g = view.net("G")(noise, jnp.zeros_like(batch["label"]))
+        fake, g = view.net("G")(noise, unlabelled)
         codes, e = encode(view, real, key_e)
-        draws = {"noise": key_d}
-        real_logits, d = view.net("D")(real, codes, rngs=draws)
-        fake_logits, d = d(fake, noise, rngs=draws)
+
+        def see(d, images, codes):
+            logits, d = d(images, codes, rngs={"noise": key_d})
+            return Verdict(logits, None, {}), d
+
+        def generate(z, labels):
+            return view.net("G")(z, unlabelled)[0]
+
+        pairs = ((real, codes), (fake, noise))
+        round, d = referee.round(view, key_round, "D", *pairs, noise, see, generate, pairs=True)
+        real_logits, fake_logits = round.real_verdict.logits, round.fake_verdict.logits
+        of_d, of_g, out = referee.terms_of_both(round, key_terms)
         values = {
-            "discriminator": loss.discriminator(real_logits, fake_logits),
-            "generator": loss.discriminator(fake_logits, real_logits),
+            "discriminator": referee.loss.discriminator(real_logits, fake_logits) + of_d,
+            "generator": referee.loss.exchanged(real_logits, fake_logits) + of_g,
         }
-        if phases.r1:
-
-            def judge(pairs):
-                images, codes = pairs[:, : -z.size].reshape(real.shape), pairs[:, -z.size :]
-                return view.net("D")(images, codes, rngs=draws)[0]
-
-            pairs = jnp.concatenate([real.reshape(len(real), -1), codes], axis=-1)
-            values["discriminator"] += phases.r1 / 2 * zero_centred_penalty(judge, pairs)
-        metrics = {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
-        return values, Out({"G": g.stats, "E": e.stats, "D": d.stats}, metrics=metrics)
+        metrics = {**out.metrics, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+        return values, Out({"G": g.stats, "E": e.stats, "D": d.stats}, out.aux, metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
     networks = {
@@ -72,15 +84,15 @@ def build(config) -> Recipe:
     }
     shapes = checks.collections(networks)
     checks.statistics(config, shapes)
-    if phases.r1:
-        checks.unmixed("r1", shapes)
+    referee = Referee(config, rules, shapes)
     return Recipe(
         networks=networks,
         players={
             "generator": Player(("G", "E"), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
         },
-        phases=(Phase("both", ("discriminator", "generator"), both),),
+        phases=(Phase("both", ("discriminator", "generator"), both), *referee.adaptations()),
+        aux=referee.aux,
         prior=lambda key, options: z.draw(key, 1)[0],
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, labels, train=False),
         ema=Ema(("G", "E"), config.ema) if config.ema else None,

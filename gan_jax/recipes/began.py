@@ -6,50 +6,77 @@ microbatch, so that L(G(z)) stays at gamma of L(x): a lower gamma means better a
 carpedm20/BEGAN-tensorflow, trainer.py.
 """
 
+import dataclasses
+from typing import ClassVar
+
+import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
-from gan_jax.game import ranges
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.referee import Referee
+from gan_jax.game.rules import FEATURELESS, CommonRules, read
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.began import Autoencoder, Generator
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones, gamma, and how far k moves."""
+
+    gamma: float = 0.5
+    step: float = 0.001
+
+    refused: ClassVar = FEATURELESS
+
+
 def build(config) -> Recipe:
-    data, model, phases = config.data, config.model, config.phases
-    if not 0 < phases.gamma <= 1:
-        raise ConfigError(f"config.phases.gamma is {phases.gamma}: expected a ratio above 0, at most 1")
-    ranges.check(phases, "step")
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
+    if not 0 < rules.gamma <= 1:
+        raise ConfigError(f"config.phases.gamma is {rules.gamma}: expected a ratio above 0, at most 1")
     given = {"resolution": data.resolution, "image_channels": data.channels, "dtype": compute_dtype(config)}
     generator, autoencoder = Generator(**model.G, **given), Autoencoder(**model.D, **given)
     z = latents(model.latents, autoencoder.dim_z)
 
-    def error(view, images):
-        return jnp.abs(images - view.net("D")(images)[0]).mean()
+    def see(d, images, labels):
+        rebuilt, d = d(images)
+        return Verdict(jnp.abs(images - rebuilt).mean((1, 2, 3)), None, {}), d
 
     def both(view, batch, key):
-        real = to_float(batch["image"])
-        fake, _ = view.net("G")(view.shard(z.draw(key, len(real))))
-        of_real, of_fake, k = error(view, real), error(view, fake), view.aux["k"]
-        balance = phases.gamma * of_real - of_fake
+        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
+        noise = view.shard(z.draw(key, len(batch["image"])))
+
+        def generate(z, labels):
+            return view.net("G")(z)[0]
+
+        pairs = ((to_float(batch["image"]), batch["label"]), (generate(noise, None), batch["label"]))
+        round, _ = referee.round(view, key_round, "D", *pairs, noise, see, generate)
+        of_real, of_fake, k = round.real_verdict.logits.mean(), round.fake_verdict.logits.mean(), view.aux["k"]
+        of_d, of_g, out = referee.terms_of_both(round, key_terms)
+        balance = rules.gamma * of_real - of_fake
         metrics = {"real_error": of_real, "fake_error": of_fake, "k": k, "convergence": of_real + jnp.abs(balance)}
-        moved = jnp.clip(k + phases.step * balance, 0, 1)
-        return {"discriminator": of_real - k * of_fake, "generator": of_fake}, Out(aux={"k": moved}, metrics=metrics)
+        moved = jnp.clip(k + rules.step * balance, 0, 1)
+        values = {"discriminator": of_real - k * of_fake + of_d, "generator": of_fake + of_g}
+        return values, Out(aux={**out.aux, "k": moved}, metrics={**out.metrics, **metrics})
 
     side = data.resolution
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, z.size)),)),
+        "D": Network(autoencoder, lambda: (jnp.zeros((1, side, side, data.channels)),)),
+    }
+    referee = Referee(config, rules, checks.collections(networks), played=False, real_is_high=False)
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, z.size)),)),
-            "D": Network(autoencoder, lambda: (jnp.zeros((1, side, side, data.channels)),)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
         },
-        phases=(Phase("both", ("discriminator", "generator"), both),),
+        phases=(Phase("both", ("discriminator", "generator"), both), *referee.adaptations()),
         prior=lambda key, options: z.draw(key, 1)[0],
         sample=lambda variables, z, labels, options: jnp.clip(generator.apply(variables["G"], z), -1, 1),
-        aux=lambda: {"k": jnp.float32(0)},
+        aux=lambda: {**referee.aux(), "k": jnp.float32(0)},
         ema=Ema(("G",), config.ema) if config.ema else None,
     )

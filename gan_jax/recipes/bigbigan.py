@@ -5,55 +5,78 @@ the sum of their hinges; generator and encoder, whose rates may differ, make the
 places. E(x) is drawn from a normal distribution. Constants: section 2 and appendix A of the paper.
 """
 
+import dataclasses
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
-from gan_jax.game import checks, ranges
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.referee import Referee
+from gan_jax.game.round import Round
+from gan_jax.game.rules import FEATURELESS, PAIRS_OF_BOTH, CommonRules, read
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
 from gan_jax.networks import biggan
 from gan_jax.networks.bigbigan import Discriminator, Encoder
 
 _OWNERS = {"generator": "G", "encoder": "E", "discriminator": "D"}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones, whose logits are sums of the scores, and how often the discriminator moves in a step."""
+
+    loss: str = "hinge"
+    discriminator_steps: int = 2
+
+    positive: ClassVar = (*CommonRules.positive, "discriminator_steps")
+    refused: ClassVar = {**FEATURELESS, **PAIRS_OF_BOTH}
+
+
 def build(config) -> Recipe:
-    data, model = config.data, config.model
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
     checks.labels(model, 0)
-    ranges.check(config.phases, "discriminator_steps", least=1, whole=True)
     given = {"resolution": data.resolution, "num_classes": 0, "dtype": compute_dtype(config)}
     generator = biggan.Generator(**model.G, **given, image_channels=data.channels)
     normal, label = latents("normal", generator.latent_dim), jnp.zeros(1, jnp.int32)
     encoder = Encoder(**model.E, dim_z=normal.size, dtype=given["dtype"])
     discriminator = Discriminator(biggan.Discriminator(**model.F, **given), **model.D)
-    hinge = adversarial("hinge")
 
-    def scores(view, batch, key):
-        """Of pairs of real and of generated images, and the networks with their statistics advanced."""
+    def deal(view, batch, key):
+        """A judged round, the scores of both kinds of pair, and the networks with their statistics advanced."""
         key_z, key_e = jax.random.split(key)
-        real = to_float(batch["image"])
+        key_pseudo, key_real, key_fake, key_judge, key_round = jax.random.split(jax.random.fold_in(key, 1), 5)
+        real, unlabelled = to_float(batch["image"]), jnp.zeros_like(batch["label"])
         z = view.normal(key_z, (len(real), normal.size))
-        fake, g = view.net("G")(z, jnp.zeros_like(batch["label"]))
+        fake, g = view.net("G")(z, unlabelled)
         code, e = view.net("E")(real)
-        drawn = code.mean + code.deviation * view.normal(key_e, z.shape)
-        answers, d = view.net("D")(in_turns(real, fake), in_turns(drawn, z))
-        of_real, of_fake = zip(*map(apart, answers), strict=True)
-        return of_real, of_fake, {"G": g.stats, "E": e.stats, "D": d.stats}
+        codes = code.mean + code.deviation * view.normal(key_e, z.shape)
+        real, codes = referee.real(view, key_pseudo, (real, codes), (fake, z))
+        seen = (referee.augmented(view, real, key_real), referee.augmented(view, fake, key_fake))
+        answers, d = view.net("D")(in_turns(*seen), in_turns(codes, z))
+        scores = tuple(zip(*map(apart, answers), strict=True))
+        judge = referee.judge(view, key_judge, lambda images, z: _verdict(view.net("D")(images, z)[0]))
+        generate = lambda z, labels: view.net("G")(z, unlabelled)[0]  # noqa: E731
+        round = Round(view, real, codes, fake, z, z, key_round, judge, generate, *map(_verdict, scores), pairs=True)
+        return round, zip(*scores, strict=True), {"G": g.stats, "E": e.stats, "D": d.stats}
 
     def discriminator_loss(view, batch, key):
-        of_real, of_fake, stats = scores(view, batch, key)
-        value = sum(hinge.discriminator(r, f) for r, f in zip(of_real, of_fake, strict=True))
-        metrics = {"real_logit": sum(of_real).mean(), "fake_logit": sum(of_fake).mean()}
-        return value, Out(stats, metrics=metrics)
+        round, scores, stats = deal(view, batch, key)
+        value, out = referee.terms("D", round, jax.random.fold_in(key, 2))
+        means = {"real_logit": round.real_verdict.logits.mean(), "fake_logit": round.fake_verdict.logits.mean()}
+        value += sum(referee.loss.discriminator(*pair) for pair in scores)
+        return value, Out(stats, out.aux, {**out.metrics, **means})
 
     def generator_loss(view, batch, key):
-        of_real, of_fake, stats = scores(view, batch, key)
-        return sum(of_real).mean() - sum(of_fake).mean(), Out(stats)
+        round, scores, stats = deal(view, batch, key)
+        value, out = referee.terms("G", round, jax.random.fold_in(key, 2))
+        return value + sum(referee.loss.exchanged(*pair) for pair in scores), Out(stats, out.aux, out.metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
     networks = {
@@ -69,6 +92,8 @@ def build(config) -> Recipe:
             'common statistics: set it to "layer" or "none"'
         )
 
+    referee = Referee(config, rules, shapes)
+
     def with_standing(variables, z, labels):
         return {**variables, "G": standing(generator, variables["G"], z, labels)}
 
@@ -76,15 +101,21 @@ def build(config) -> Recipe:
         networks=networks,
         players={name: Player((network,), config.players[name]) for name, network in _OWNERS.items()},
         phases=(
-            Phase("discriminator", ("discriminator",), discriminator_loss, repeat=config.phases.discriminator_steps),
+            Phase("discriminator", ("discriminator",), discriminator_loss, repeat=rules.discriminator_steps),
             Phase("generator", ("generator", "encoder"), generator_loss),
+            *referee.adaptations(),
         ),
+        aux=referee.aux,
         prior=normal.prior,
         truncates=normal.truncates,
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, labels, train=False),
         ema=Ema(("G", "E"), config.ema) if config.ema else None,
         standing=with_standing if "batch_stats" in shapes["G"] else None,
     )
+
+
+def _verdict(scores):
+    return Verdict(sum(scores), None, {})
 
 
 def reconstruct(recipe: Recipe, variables, images: jax.Array) -> jax.Array:

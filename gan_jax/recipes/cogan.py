@@ -5,6 +5,9 @@ The second domain is made of the first by `phases.domain`: "negative" or "edges"
 of the first domain; `pairs` makes both.
 """
 
+import dataclasses
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
@@ -12,8 +15,11 @@ from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, comp
 from gan_jax.errors import ConfigError
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.referee import Referee
+from gan_jax.game.rules import FEATURELESS, CommonRules, read
+from gan_jax.layers.heads import Verdict
+from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
 from gan_jax.networks.cogan import Discriminator, Generator
 
 
@@ -26,10 +32,19 @@ def edges(images: jax.Array) -> jax.Array:
 DOMAINS = {"negative": lambda images: -images, "edges": edges}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones, for images of both domains in turns, and the second domain."""
+
+    domain: str = "negative"
+
+    refused: ClassVar = FEATURELESS
+
+
 def build(config) -> Recipe:
-    data, model, phases = config.data, config.model, config.phases
-    if phases.domain not in DOMAINS:
-        raise ConfigError(f"config.phases.domain is {phases.domain!r}: expected one of {', '.join(map(repr, DOMAINS))}")
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
+    if rules.domain not in DOMAINS:
+        raise ConfigError(f"config.phases.domain is {rules.domain!r}: expected one of {', '.join(map(repr, DOMAINS))}")
     if config.train.batch_size // config.train.microbatches % 2:
         raise ConfigError(
             f"config.train.batch_size is {config.train.batch_size} in {config.train.microbatches} microbatches: expected an "
@@ -37,32 +52,48 @@ def build(config) -> Recipe:
         )
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
-    discriminator = Discriminator(**model.D, **given)
-    z, loss = latents(model.latents, model.G.dim_z), adversarial("non_saturating")
+    discriminator, z = Discriminator(**model.D, **given), latents(model.latents, model.G.dim_z)
 
-    def generate(view, key, count):
-        return view.net("G")(view.shard(z.draw(key, count)))
+    def see(d, images, labels):
+        logits, d = d(*apart(images))
+        return Verdict(in_turns(*logits), None, {}), d
+
+    def deal(view, batch, key, player, pairs):
+        """A judged round with so many generated pairs, the logits of real and generated images by domain, the generator."""
+        first, second = apart(to_float(batch["image"]))
+        real, noise = in_turns(first, DOMAINS[rules.domain](second)), view.shard(z.draw(key, pairs))
+        fake, g = view.net("G")(noise)
+        unlabelled = [jnp.zeros(len(images), jnp.int32) for images in (real, in_turns(*fake))]
+        shown = zip((real, in_turns(*fake)), unlabelled, strict=True)
+        generate = lambda z, labels: in_turns(*view.net("G")(z)[0])  # noqa: E731
+        round, _ = referee.round(view, jax.random.fold_in(key, 1), player, *shown, noise, see, generate)
+        logits = [
+            apart(verdict.logits) if verdict else (None, None) for verdict in (round.real_verdict, round.fake_verdict)
+        ]
+        return round, list(zip(*logits, strict=True)), g
 
     def discriminator_loss(view, batch, key):
-        images = to_float(batch["image"])
-        real = (images[0::2], DOMAINS[phases.domain](images[1::2]))
-        fake, g = generate(view, key, len(real[0]))
-        of_real, _ = view.net("D")(*real)
-        of_fake, _ = view.net("D")(*fake)
-        value = sum(loss.discriminator(r, f) for r, f in zip(of_real, of_fake, strict=True))
-        metrics = {"real_logit": of_real[0].mean(), "fake_logit": of_fake[0].mean()}
-        return value, Out({"G": g.stats}, metrics=metrics)
+        round, logits, g = deal(view, batch, key, "D", len(batch["image"]) // 2)
+        value, out = referee.terms("D", round, jax.random.fold_in(key, 2))
+        metrics = {"real_logit": logits[0][0].mean(), "fake_logit": logits[0][1].mean(), **out.metrics}
+        return value + sum(referee.loss.discriminator(*pair) for pair in logits), Out({"G": g.stats}, out.aux, metrics)
 
     def generator_loss(view, batch, key):
-        fake, g = generate(view, key, len(batch["image"]))
-        return sum(loss.generator(logits) for logits in view.net("D")(*fake)[0]), Out({"G": g.stats})
+        # As many pairs as there are images; where each is compared with a real one, as there are real ones of a domain.
+        pairs = len(batch["image"]) // (2 if referee.wants_real else 1)
+        round, logits, g = deal(view, batch, key, "G", pairs)
+        value, out = referee.terms("G", round, jax.random.fold_in(key, 2))
+        value += sum(referee.fooled(view, fake, real) for real, fake in logits)
+        return value, Out({"G": g.stats}, out.aux, out.metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))
     networks = {
         "G": Network(generator, lambda: (jnp.zeros((1, z.size)),)),
         "D": Network(discriminator, lambda: (image, image)),
     }
-    checks.statistics(config, checks.collections(networks), parts=2)
+    shapes = checks.collections(networks)
+    checks.statistics(config, shapes, parts=2)
+    referee = Referee(config, rules, shapes)
     return Recipe(
         networks=networks,
         players={
@@ -72,7 +103,9 @@ def build(config) -> Recipe:
         phases=(
             Phase("discriminator", ("discriminator",), discriminator_loss),
             Phase("generator", ("generator",), generator_loss),
+            *referee.adaptations(),
         ),
+        aux=referee.aux,
         prior=lambda key, options: z.draw(key, 1)[0],
         sample=lambda variables, z, labels, options: generator.apply(variables["G"], z, train=False)[0],
         ema=Ema(("G",), config.ema) if config.ema else None,

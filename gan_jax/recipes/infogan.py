@@ -13,12 +13,11 @@ import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Recipe, compute_dtype
 from gan_jax.errors import ConfigError
-from gan_jax.game import rules
+from gan_jax.game import rules, terms
 from gan_jax.game.game import Extras, describe
 from gan_jax.game.latents import Latents, latents
 from gan_jax.game.round import Round
 from gan_jax.game.rules import read
-from gan_jax.game.terms import questions
 from gan_jax.networks.infogan import Discriminator, Generator
 
 
@@ -42,14 +41,14 @@ def build(config) -> Recipe:
             f"config.model.G.dim_z is {model.G.dim_z}: expected more than the {codes} entries of the codes"
         )
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
-    terms = [("category", rules.category_weight, category_error), ("number", rules.number_weight, number_error)]
+    errors = [("category", rules.category_weight, category_error), ("number", rules.number_weight, number_error)]
     return describe(
         config,
         rules,
         Generator(**model.G, **given, image_channels=data.channels),
-        Discriminator(**model.D, **given, codes=codes, head={"questions": questions(rules)}),
+        Discriminator(**model.D, **given, codes=codes, head=terms.head(rules)),
         with_codes(latents(model.latents, model.G.dim_z - codes), rules),
-        extras=Extras(discriminator=terms, generator=terms),
+        extras=Extras(discriminator=errors, generator=errors),
     )
 
 

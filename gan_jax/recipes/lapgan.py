@@ -3,67 +3,93 @@
 The coarsest level is a GAN of small images. Every finer one refines a real image of the level below in training, its own
 in sampling, and its discriminator tells real images from refined ones. The levels are trained at once: their losses are
 added, no gradient goes from one to another, and Adam or momentum treats every weight by itself, so that each learns as
-it would alone. Form: facebookarchive/eyescream, cifar/train.
+it would alone. The rules hold for every level. Form: facebookarchive/eyescream, cifar/train.
 """
 
+import dataclasses
+import functools
+import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.game import checks
 from gan_jax.game.latents import latents
-from gan_jax.layers.pairs import apart, in_turns
+from gan_jax.game.referee import Referee
+from gan_jax.game.rules import FEATURELESS, CommonRules, read
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
 from gan_jax.networks.lapgan import Discriminator, Generator, pyramid, sides
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones."""
+
+    refused: ClassVar = FEATURELESS
+
+
 def build(config) -> Recipe:
-    data, model = config.data, config.model
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
     levels = sides(data.resolution, model.coarsest)
     given = {"num_classes": data.num_classes, "dtype": compute_dtype(config)}
     shapes = {"resolution": data.resolution, "coarsest": model.coarsest, "image_channels": data.channels}
     generator, discriminator = Generator(**model.G, **shapes, **given), Discriminator(**model.D, **given)
-    z, loss = latents(model.latents, generator.latent_dim), adversarial("non_saturating")
+    z = latents(model.latents, generator.latent_dim)
 
-    def play(view, batch, key):
-        """Real and refined images of all levels, both by real images of the level below."""
-        real = pyramid(to_float(batch["image"]), len(levels))
-        return real, view.net("G")(view.shard(z.draw(key, len(batch["label"]))), batch["label"], real[:-1])[0]
-
-    def discriminator_loss(view, batch, key):
+    def loss(view, batch, key, player):
+        """Every level's, of real images and those that are refined of real images of the level below."""
         key_z, key_d = jax.random.split(key)
-        both = jax.tree.map(in_turns, *play(view, batch, key_z))
-        logits, _ = view.net("D")(both, in_turns(batch["label"], batch["label"]), rngs={"noise": key_d})
-        of_levels = dict(zip(levels, map(apart, logits), strict=True))
-        metrics = {f"real_logit_{side}": real.mean() for side, (real, _) in of_levels.items()}
-        metrics |= {f"fake_logit_{side}": fake.mean() for side, (_, fake) in of_levels.items()}
-        return sum(loss.discriminator(*pair) for pair in of_levels.values()), Out(metrics=metrics)
+        real, labels = pyramid(to_float(batch["image"]), len(levels)), batch["label"]
+        noise, draws = view.shard(z.draw(key_z, len(labels))), itertools.count()
+        fake, _ = view.net("G")(noise, labels, real[:-1])
 
-    def generator_loss(view, batch, key):
-        key_z, key_d = jax.random.split(key)
-        _, fake = play(view, batch, key_z)
-        logits, _ = view.net("D")(fake, batch["label"], rngs={"noise": key_d})
-        costs = {f"loss_{side}": loss.generator(of_level) for side, of_level in zip(levels, logits, strict=True)}
-        return sum(costs.values()), Out(metrics=costs)
+        def see(level, d, images, labels):
+            """The levels know nothing of each other, and those that nobody asks are not computed."""
+            asked = [jnp.zeros((len(images), side, side, data.channels)) for side in levels]
+            asked[level] = images
+            logits, d = d(asked, labels, rngs={"noise": jax.random.fold_in(key_d, next(draws))})
+            return Verdict(logits[level], None, {}), d
+
+        def generate(level, z, labels):
+            return view.net("G")(z, labels, real[:-1])[0][level]
+
+        value, aux, metrics = jnp.float32(0), {}, {}
+        for level, (side, referee) in enumerate(zip(levels, referees, strict=True)):
+            key_round, key_terms = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 1), level))
+            pairs = ((real[level], labels), (fake[level], labels))
+            players = (functools.partial(function, level) for function in (see, generate))
+            round, _ = referee.round(view, key_round, player, *pairs, noise, *players)
+            cost, out = {"D": referee.discriminator, "G": referee.generator}[player](round, key_terms)
+            value, aux, metrics = value + cost, aux | out.aux, metrics | out.metrics | {f"loss_{side}": cost}
+        return value, Out(aux=aux, metrics=metrics)
 
     label = jnp.zeros(1, jnp.int32)
     images = tuple(jnp.zeros((1, side, side, data.channels)) for side in levels)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
+        "D": Network(discriminator, lambda: (images, label)),
+    }
+    kept = checks.collections(networks)
+    # What is said of weights is said of those of all levels at once.
+    finer = dataclasses.replace(rules, orthogonal=0.0, historical_averaging=0.0)
+    given = zip(levels, [rules] + [finer] * (len(levels) - 1), strict=True)
+    referees = [Referee(config, of_level, kept, suffix=f"_{side}") for side, of_level in given]
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, z.size)), label)),
-            "D": Network(discriminator, lambda: (images, label)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
         },
         phases=(
-            Phase("discriminator", ("discriminator",), discriminator_loss),
-            Phase("generator", ("generator",), generator_loss),
+            Phase("discriminator", ("discriminator",), functools.partial(loss, player="D")),
+            Phase("generator", ("generator",), functools.partial(loss, player="G")),
+            *itertools.chain(*(referee.adaptations() for referee in referees)),
         ),
+        aux=lambda: {name: entry for referee in referees for name, entry in referee.aux().items()},
         prior=lambda key, options: z.draw(key, 1)[0],
         sample=lambda variables, z, labels, options: jnp.clip(generator.apply(variables["G"], z, labels)[-1], -1, 1),
         ema=Ema(("G",), config.ema) if config.ema else None,

@@ -78,7 +78,9 @@ BAD = [  # a config on digits, overrides, what is said
     ),
     ("dcgan", "phases.latent_diversity=1.0 phases.latent_sigma=0.0", "but config.phases.latent_sigma is 0: take more"),
     ("dcgan", "phases.top_k=0.5 phases.top_k_decay=1.0", "top_k_decay is 1, so that the share never falls: take less"),
-    ("infogan", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
+    ("r1", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
+    ("r1", "phases.r1=1.0", "phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"),
+    ("r1", "phases.rotation=1.0", "rotation is 1.0, but the discriminator has no head for it: set it to 0"),
     (
         "s3gan",
         "phases.conditioning.name=auxiliary",

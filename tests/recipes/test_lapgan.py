@@ -59,7 +59,9 @@ def test_refined_images_are_judged_beside_the_real_ones_that_they_refine(recipe,
     flat = np.full((6, 16, 16, 1), 128, np.uint8)  # which blurring leaves as they are
     _, grey = play(recipe, "discriminator", changed, {**batch(side=16), "image": flat})
     assert abs(out.metrics["real_logit_16"] - out.metrics["fake_logit_16"]) > 1e-4
-    assert set(grey.metrics) == {f"{side}_logit_{size}" for side in ("real", "fake") for size in (4, 8, 16)}
+    assert set(grey.metrics) == {
+        f"{what}_{size}" for what in ("real_logit", "fake_logit", "loss") for size in (4, 8, 16)
+    }
 
 
 def test_a_sample_is_the_finest_image_of_one_pyramid(recipe, current):
