@@ -39,11 +39,11 @@ def build(section: Mapping[str, Any], where: str = "config.phases.augment") -> A
         section: `name` and the fields of that name:
 
             none: images stay as they are.
-            diffaugment: `policy`, any of color, translation and cutout, in order.
-            ada: `transforms`, a published pipe (such as bgc) or multipliers of p by transform or group; `p`, a number
-                or `{start, end, until_kimg}`, a cosine over so many thousand images. Where there is a `target`
-                (published: 0.6), p starts there and adapts itself every `interval` steps (default 4), by 1 in
-                `horizon_kimg` thousand images (500).
+            diffaugment: `policy`, any of color, translation and cutout, in order; all three where it is left out.
+            ada: `transforms`, a published pipe (bgc where it is left out) or multipliers of p by transform or group; `p`, a
+                number or `{start, end, until_kimg}`, a cosine over so many thousand images. Where there is a `target`, p
+                starts there and adapts itself every `interval` steps (default 4), by 1 in `horizon_kimg` thousand images
+                (500). Without a `p` it starts at 0, with the published target of 0.6.
         where: the section's place, for sentences.
 
     Raises:
@@ -54,7 +54,7 @@ def build(section: Mapping[str, Any], where: str = "config.phases.augment") -> A
         return _ada(section, where)
     if name == "diffaugment":
         _check_fields(where, section, ("policy",))
-        operations = diffaugment.operations(section["policy"], where)
+        operations = diffaugment.operations(section.get("policy", tuple(diffaugment.POLICIES)), where)
         return _stateless(lambda key, images: diffaugment.augment(key, images, operations))
     if name == "none":
         _check_fields(where, section, ())
@@ -72,8 +72,9 @@ def _stateless(change):
 
 
 def _ada(section, where):
-    _check_fields(where, section, ("transforms", "p"), ("target", "interval", "horizon_kimg"))
-    chosen, probability = multipliers(section["transforms"], where), _probability(section, where)
+    _check_fields(where, section, ("transforms", "p", "target", "interval", "horizon_kimg"))
+    section = section if "p" in section else {"p": 0.0, "target": 0.6, **section}
+    chosen, probability = multipliers(section.get("transforms", "bgc"), where), _probability(section, where)
 
     def apply(aux, key, images, images_seen):
         return ada.augment(key, images, chosen, probability.value(aux, images_seen))
@@ -103,12 +104,11 @@ def _probability(section, where) -> Probability:
     return scheduled(p["start"], p["end"], 1000 * p["until_kimg"])
 
 
-def _check_fields(where, section, required, optional=()):
-    fields = {"name", *required, *optional}
-    if missing := [name for name in required if name not in section]:
-        raise ConfigError(f"{where} lacks {missing[0]}, which {section['name']!r} needs")
-    if unknown := [name for name in section if name not in fields]:
-        raise ConfigError(f"{where} has {unknown[0]!r}: the fields of {section['name']!r} are {sorted(fields)}")
+def _check_fields(where, section, known):
+    if unknown := [name for name in section if name not in ("name", *known)]:
+        raise ConfigError(
+            f"{where} has {unknown[0]!r}: the fields of {section['name']!r} are {sorted(('name', *known))}"
+        )
 
 
 def _check_number(where, field, value, positive=False):

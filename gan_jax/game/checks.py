@@ -12,7 +12,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.game.conditioning import OF_NUMBERS, Conditioning
 from gan_jax.game.rules import CommonRules, Rules
 from gan_jax.game.terms import PENALTIES
-from gan_jax.layers.normalizers import CONDITIONED
+from gan_jax.layers.normalizers import CONDITIONED, kind_of
 
 # Losses that a number added to all logits changes little or nothing in.
 _LEVEL_IS_FREE = ("wasserstein", "relativistic")
@@ -105,6 +105,11 @@ def _idle(rules: CommonRules) -> None:
             ("consistency", "consistency_fake"),
             moves.get("target") is not None,
             f"{where}.target is {moves.get('target')}, but p adapts itself in config.phases.augment alone: set it to None",
+        ),
+        (
+            ("consistency", "consistency_fake"),
+            moves["name"] == "ada" and not moves.get("p"),
+            f"{where}.p is 0, so that nothing moves: take more",
         ),
         (
             ("latent_consistency", "latent_diversity"),
@@ -275,7 +280,7 @@ def labels(model: Mapping[str, Any], num_classes: int) -> None:
             than the generator has one that wants a condition.
     """
     for network in ("E", "F", "D"):
-        if (norm := (model.get(network) or {}).get("norm")) in CONDITIONED:
+        if kind_of(norm := (model.get(network) or {}).get("norm", "")) in CONDITIONED:
             raise ConfigError(
                 f"config.model.{network}.norm is {norm!r}, which only a generator can have: set it to another"
             )

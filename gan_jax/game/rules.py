@@ -53,7 +53,7 @@ class CommonRules:
             the discriminator's head then tells and both players gain by (arXiv 1811.11212).
         path_length, path_length_decay: weight of the squared distance of path lengths, by z, from their moving mean, and how
             far it moves (arXiv 1912.04958, section 3.2).
-        feature_matching: weight of the distance of mean features in the generator's loss.
+        feature_matching, feature_distance: weight of the distance of mean features in the generator's loss; "l1" or "l2".
         historical_averaging: weight of the squared distance of both players' weights from their means over all steps
             (arXiv 1606.03498, section 3.3).
         top_k: share of the batch that the generator learns from in the end; top_k_decay: factor by which the share falls
@@ -85,6 +85,7 @@ class CommonRules:
     path_length: float = 0.0
     path_length_decay: float = 0.01
     feature_matching: float = 0.0
+    feature_distance: str = "l1"
     historical_averaging: float = 0.0
     top_k: float = 1.0
     top_k_decay: float = 0.99

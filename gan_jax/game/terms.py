@@ -85,7 +85,8 @@ def path_length(round: Round, rules: CommonRules, key: jax.Array) -> jax.Array:
 
 
 def feature_matching(round: Round, rules: CommonRules, key: jax.Array) -> jax.Array:
-    return matching.feature_matching(round.fake_verdict.features, round.real_verdict.features)
+    features = (verdict.features for verdict in (round.fake_verdict, round.real_verdict))
+    return matching.feature_matching(*features, rules.feature_distance)
 
 
 def orthogonal_penalty(round: Round, rules: CommonRules, key: jax.Array) -> jax.Array:

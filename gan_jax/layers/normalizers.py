@@ -143,14 +143,21 @@ _OTHERS = {
 NAMES = (*_OF_BATCHES, *_OF_IMAGES, *_OTHERS)
 # Those that want a label or a vector for each image, which generators give them.
 CONDITIONED = ("categorical", "conditional", "self_modulated")
-_NUMBERS = {"ghost": "group", "group": "num_groups"}
+_NUMBERS = {"ghost": "group", "group": "num_groups", "self_modulated": "hidden"}
+_WITHOUT = ("self_modulated",)  # whose number may be left out
+
+
+def kind_of(name: str) -> str:
+    """The name of a normalisation without its number."""
+    return name.partition(":")[0]
 
 
 def normalizer(name: str, num_classes: int = 0, **of_batches) -> Norm:
     """The normalisation called `name`, to be made with `name=...`.
 
     "batch"; "ghost:16" (batch normalisation in groups of 16 images); "conditional" (linear in a condition [n, d]),
-    "categorical" (a table for labels) and "self_modulated" (a small network of the latent [n, d]);
+    "categorical" (a table for labels) and "self_modulated" (a small network of the latent [n, d], "self_modulated:256" with
+    256 hidden units instead of 32);
     "virtual" (by a reference batch); "instance", "layer" (over pixels and channels), "group:8" (8 groups of channels),
     "pixel" (over channels); "none".
 
@@ -162,8 +169,9 @@ def normalizer(name: str, num_classes: int = 0, **of_batches) -> Norm:
         ConfigError: another name, or a number where none belongs, or none where one does.
     """
     kind, colon, number = name.partition(":")
-    if kind not in NAMES or bool(colon) != (kind in _NUMBERS) or (colon and not (number.isdecimal() and int(number))):
-        shown = ", ".join(repr(f"{kind}:NUMBER" if kind in _NUMBERS else kind) for kind in NAMES)
+    numbered = bool(colon) == (kind in _NUMBERS) or (not colon and kind in _WITHOUT)
+    if kind not in NAMES or not numbered or (colon and not (number.isdecimal() and int(number))):
+        shown = ", ".join(map(repr, (*(f"{kind}:NUMBER" if kind in _NUMBERS else kind for kind in NAMES), *_WITHOUT)))
         raise ConfigError(f"the normalisation is {name!r}: expected one of {shown}")
     numbers = {_NUMBERS[kind]: int(number)} if colon else {}
     if kind == "categorical":

@@ -24,7 +24,7 @@ from gan_jax.layers.heads import Head, Verdict, pooled
 from gan_jax.layers.initializers import initializer
 from gan_jax.layers.linear import Conv, Dense, Embed
 from gan_jax.layers.norm import BatchNorm, CategoricalBatchNorm, ConditionalBatchNorm
-from gan_jax.layers.normalizers import CONDITIONED, normalizer
+from gan_jax.layers.normalizers import CONDITIONED, kind_of, normalizer
 from gan_jax.layers.remat import rematted
 from gan_jax.layers.resample import average_pool2, upsample2
 
@@ -193,7 +193,7 @@ class Generator(nn.Module):
         """The input of the first layer, and what conditions each block: a vector, labels, or None."""
         if self.num_classes and self.hierarchical and not self.shared_embedding:
             raise ConfigError("BigGAN's generator: hierarchical=True needs shared_embedding=True; change one of them")
-        if self.hierarchical and self.norm not in ("", "conditional", "self_modulated"):
+        if self.hierarchical and kind_of(self.norm) not in ("", "conditional", "self_modulated"):
             raise ConfigError(
                 f"BigGAN's generator: hierarchical=True hands z to the normalisations, which {self.norm!r} does "
                 "not take; change one of them"
@@ -203,7 +203,7 @@ class Generator(nn.Module):
             return first, [labels] * blocks
         if self.norm and not self.hierarchical:
             chunks = [z] * blocks
-        if self.num_classes == 0 or self.norm not in ("", *CONDITIONED):
+        if self.num_classes == 0 or kind_of(self.norm) not in ("", *CONDITIONED):
             return first, chunks or [None] * blocks
         embedding = Embed(
             self.num_classes, self.shared_dim or self.dim_z, embedding_init=initializer(self.weight_init), name="shared"

@@ -62,11 +62,30 @@ def test_a_scheduled_p_rises_with_the_images_seen():
 
 
 @pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("diffaugment", {"policy": ("color", "translation", "cutout")}),
+        ("ada", {"transforms": "bgc", "p": 0.0, "target": 0.6, "interval": 4, "horizon_kimg": 500}),
+    ],
+)
+def test_a_name_alone_means_the_published_setting(name, fields):
+    short, long = build({"name": name}), build({"name": name, **fields})
+    aux = {**long.aux(), **({"p": jnp.float32(0.8)} if name == "ada" else {})}
+    assert short.aux() == long.aux()
+    images = jnp.linspace(-1, 1, 4 * 16 * 16 * 3).reshape(4, 16, 16, 3)
+    found, expected = (each.apply(aux, jax.random.key(0), images, jnp.uint32(0)) for each in (short, long))
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, images)
+    if short.adapt:
+        seen = short.observe(aux, jnp.ones(8))
+        assert (short.adapt[0], short.adapt[1](seen, 64)) == (long.adapt[0], long.adapt[1](seen, 64))
+
+
+@pytest.mark.parametrize(
     ("section", "sentence"),
     [
         ({"name": "adda"}, 'augment.name is \'adda\': expected "none", "diffaugment" or "ada"'),
         ({"name": "none", "p": 0.5}, "augment has 'p': the fields of 'none' are ['name']"),
-        ({"name": "diffaugment"}, "augment lacks policy, which 'diffaugment' needs"),
         (
             {**ADA, "pipe": "bgc"},
             "augment has 'pipe': the fields of 'ada' are ['horizon_kimg', 'interval', 'name', 'p'",

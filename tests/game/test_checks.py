@@ -167,6 +167,10 @@ def test_what_cannot_work_is_a_sentence(name, overrides, message):
             {"name": "ada", "transforms": "blit", "p": 0.0, "target": 0.6},
             "but config.phases.consistency_augment.target is 0.6, but p adapts itself in config.phases.augment alone",
         ),
+        (
+            {"name": "ada", "transforms": "bgc", "p": 0.0},
+            "but config.phases.consistency_augment.p is 0, so that nothing",
+        ),
         ({"name": "mirror"}, "config.phases.consistency_augment.name is 'mirror': expected"),
         ({"name": "diffaugment", "policy": ("mirror",)}, "config.phases.consistency_augment.policy has 'mirror'"),
         ({"name": "ada", "transforms": "all", "p": 1.0}, "config.phases.consistency_augment.transforms is 'all'"),

@@ -59,11 +59,11 @@ def round_of(weights, remember):
     return dataclasses.replace(round, memory=remember(round))
 
 
-def check(player, term, formula, remember=lambda round: {}):
+def check(player, term, formula, remember=lambda round: {}, rules=RULES):
     """The value of a term and its gradient by a player's weights are those of `formula(weights)`."""
 
     def value(own):
-        return term(round_of({**WEIGHTS, player: own}, remember), RULES, KEY)
+        return term(round_of({**WEIGHTS, player: own}, remember), rules, KEY)
 
     found, gradient = jax.jit(jax.value_and_grad(value))(jax.tree.map(jnp.asarray, WEIGHTS[player]))
     weights = jax.tree.map(np.float64, WEIGHTS)
@@ -171,13 +171,14 @@ def test_path_lengths_by_z_are_to_be_their_moving_mean_which_learns_too():
     check("G", terms.path_length, formula, remember)
 
 
-def test_mean_features_of_generated_images_are_to_be_those_of_real_ones():
+@pytest.mark.parametrize(("distance", "of"), [("l1", np.abs), ("l2", np.square)])
+def test_mean_features_of_generated_images_are_to_be_those_of_real_ones(distance, of):
     def formula(weights):
         fake = judge(weights["D"], generate(weights["G"], Z, FAKE_LABELS), FAKE_LABELS)
         real = judge(weights["D"], REAL, REAL_LABELS)
-        return np.abs(fake.features.mean(0) - real.features.mean(0)).mean()
+        return of(fake.features.mean(0) - real.features.mean(0)).mean()
 
-    check("G", terms.feature_matching, formula)
+    check("G", terms.feature_matching, formula, rules=Rules(feature_distance=distance))
 
 
 @pytest.mark.parametrize("player", ["D", "G"])
@@ -192,7 +193,7 @@ def test_weights_are_drawn_to_their_mean_which_stays(player):
     def remember(round):
         name = f"history_{player}"
         if player == "D":
-            found = memory.of_discriminator(RULES, *[augmentation.build({"name": "none"}, COUNT)] * 2, WEIGHTS["D"])
+            found = memory.of_discriminator(RULES, *[augmentation.build({"name": "none"})] * 2, WEIGHTS["D"])
         else:
             found = memory.of_generator(RULES, WEIGHTS["G"])
         return {name: found[name].observe({"count": jnp.float32(2), "mean": before}, round)}

@@ -107,7 +107,7 @@ def test_conditional_kinds_scale_what_batch_normalisation_makes():
 
 
 def test_a_self_modulated_layer_and_its_gradients_are_those_of_its_small_network():
-    layer = normalizer("self_modulated", hidden=4)(name="norm")
+    layer = normalizer("self_modulated:4")(name="norm")
     variables = jax.jit(lambda: layer.init(jax.random.key(0), X, LATENT, train=True))()
     params = jax.tree.map(lambda w: w + jnp.sin(jnp.arange(1.0, w.size + 1)).reshape(w.shape), variables["params"])
 
