@@ -1,1 +1,1 @@
-"""The game of two that most GANs are: its rules by name, its terms, and the recipe that they make."""
+"""The rules of games by name, the referee who applies them, and the game of two that most GANs are."""
