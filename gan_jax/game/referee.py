@@ -166,6 +166,15 @@ class Referee:
             value += self.fooled(round.view, round.fake_verdict.logits, real)
         return value, out
 
+    def observed(self, view: View, real_logits: jax.Array) -> dict[str, Any]:
+        """New memories of how far the discriminator overfits, where a phase sees real images outside of a round."""
+        kinds = {"augment": self._augment, "pseudo": self._pseudo}
+        return {
+            name: kind.observe(view.aux[name], real_logits)
+            for name, kind in kinds.items()
+            if name in self._memories["D"]
+        }
+
     def terms(self, player: str, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
         """The terms of either player beside the adversarial one; new memories; and each of them, for the log."""
         seen = {name: entry.observe(round.view.aux[name], round) for name, entry in self._memories[player].items()}
