@@ -19,6 +19,8 @@ Hardware: 23.1 million parameters each. Not yet trained to the end with this cod
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.progan import Rules
 
 
 def get_config(size: str = ""):
@@ -30,7 +32,7 @@ def get_config(size: str = ""):
     config.model = {"G": {**network, "dim_z": 512}, "D": {**network, "group": 4}}
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 1e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"penalty": 10.0, "drift": 1e-3, "auxiliary": 1.0, "generated_labels": "batch"}
+    config.phases = section(Rules())
     config.ema = {"decay": 0.999, "start": "0 steps"}
     config.data.update({"source": "prepared:prepared/celebahq1024", "resolution": 1024, "num_classes": 0, "flip": True})
     config.train.growth = {

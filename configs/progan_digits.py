@@ -9,6 +9,8 @@ recognises 91.8 % of the digits (seed 0), at a Frechet distance of 3.1 in its fe
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.progan import Rules
 
 
 def get_config(size: str = ""):
@@ -21,7 +23,7 @@ def get_config(size: str = ""):
     config.model = {"G": {**network, "dim_z": 32}, "D": {**network, "group": 4}}
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 1e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"penalty": 10.0, "drift": 1e-3, "auxiliary": 1.0, "generated_labels": "batch"}
+    config.phases = section(Rules())
     config.ema = {"decay": 0.99, "start": "0 steps"}
     config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10})
     batch, kimg = (8, 0.008) if quick else (32, 16.0)

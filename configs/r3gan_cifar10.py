@@ -12,6 +12,8 @@ code, so no score is claimed.
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.r3gan import Rules
 
 SCHEDULE = 20_000  # kimg until all schedules end
 
@@ -31,14 +33,12 @@ def get_config(size: str = ""):
         "schedule": {"decay": "cosine", "warmup": "0 steps", "start": "0 steps", "end": until, "final": 0.25},
     }
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {
-        "gamma": {"start": 0.05, "end": 0.005, "until": until},
-        "augment": {
-            "name": "ada",
-            "transforms": {"blit": 1.0, "geom": 1.0, "color": 0.5, "cutout": 1.0},
-            "p": {"start": 0.0, "end": 0.55, "until_kimg": SCHEDULE},
-        },
+    augment = {
+        "name": "ada",
+        "transforms": {"blit": 1.0, "geom": 1.0, "color": 0.5, "cutout": 1.0},
+        "p": {"start": 0.0, "end": 0.55, "until_kimg": SCHEDULE},
     }
+    config.phases = section(Rules(gamma={"start": 0.05, "end": 0.005, "until": until}, augment=augment))
     config.ema = {"half_life": {"start": "0 images", "end": "5 Mimg", "until": until}, "ramp_up": None}
     config.data.update({"source": "tfds:cifar10", "resolution": 32, "channels": 3, "num_classes": 10, "flip": True})
     config.precision.compute = "bfloat16"

@@ -8,6 +8,8 @@ recognises 99.9 % of the digits (seed 0), at a Frechet distance of 1.3 in its fe
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.r3gan import Rules
 
 
 def get_config(size: str = ""):
@@ -28,7 +30,7 @@ def get_config(size: str = ""):
         "schedule": {"decay": "cosine", "warmup": "0 steps", "start": "0 steps", "end": until, "final": 0.25},
     }
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"gamma": {"start": 1.0, "end": 0.1, "until": until}, "augment": {"name": "none"}}
+    config.phases = section(Rules(gamma={"start": 1.0, "end": 0.1, "until": until}))
     config.ema = {"half_life": {"start": "0 images", "end": "6 kimg", "until": until}, "ramp_up": None}
     config.data.update({"source": "digits", "resolution": 16, "channels": 1, "num_classes": 10})
     config.train.length = "2 steps" if quick else "1500 steps"

@@ -20,6 +20,8 @@ Not yet trained to the end with this code, so no score of its own is claimed.
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.stylegan1 import Rules
 
 
 def get_config(size: str = ""):
@@ -32,7 +34,7 @@ def get_config(size: str = ""):
     config.model = {"G": {**network, **mapping, "truncation_cutoff": 8}, "D": {**network, "group": 4}}
     adam = {"transform": "scale_by_adam", "options": {"b1": 0.0, "b2": 0.99, "eps": 1e-8}, "learning_rate": 1e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {"gamma": 10.0, "mixing": 0.9, "generated_labels": "batch"}
+    config.phases = section(Rules())
     config.ema = {"half_life": "10 kimg", "ramp_up": None}
     config.data.update({"source": "prepared:prepared/ffhq1024", "resolution": 1024, "num_classes": 0, "flip": True})
     config.train.growth = {

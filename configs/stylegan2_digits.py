@@ -10,6 +10,8 @@ then recognises 98.7 % of the digits (seed 0), at a Frechet distance of 7.8 in i
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.stylegan2 import Rules
 
 
 def get_config(size: str = ""):
@@ -32,17 +34,7 @@ def get_config(size: str = ""):
     moments = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
     adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {
-        "gamma": 0.1,
-        "r1_every": 16,
-        "path_length_weight": 2.0,
-        "path_length_every": 4,
-        "path_length_shrink": 2,
-        "path_length_decay": 0.01,
-        "style_mixing": 0.9,
-        "generated_labels": "batch",
-        "augment": {"name": "none"},
-    }
+    config.phases = section(Rules(gamma=0.1, generated_labels="batch"))
     config.ema = {"half_life": "5 kimg", "ramp_up": 0.05}
     config.data.update({"source": "digits", "resolution": 16, "channels": 1})
     config.data.num_classes = 0 if size == "unconditional" else 10

@@ -17,6 +17,8 @@ end with this code, so no score of its own is claimed.
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.stylegan2 import Rules
 
 ADA = {"name": "ada", "transforms": "bgc", "p": 0.0, "target": 0.6, "interval": 4, "horizon_kimg": 500}
 
@@ -35,17 +37,7 @@ def get_config(size: str = ""):
     moments = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
     adam = {"transform": "scale_by_adam", "options": moments, "learning_rate": 2.5e-3}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {
-        "gamma": 1.0,
-        "r1_every": 16,
-        "path_length_weight": 2.0,
-        "path_length_every": 4,
-        "path_length_shrink": 2,
-        "path_length_decay": 0.01,
-        "style_mixing": 0.9,
-        "generated_labels": "empirical",
-        "augment": ADA if size == "ada" else {"name": "none"},
-    }
+    config.phases = section(Rules(gamma=1.0, augment=ADA if size == "ada" else {"name": "none"}))
     config.ema = {"half_life": "20 kimg", "ramp_up": 0.0}
     config.data.update({"source": "prepared:prepared/ffhq256", "resolution": 256, "num_classes": 0, "flip": True})
     config.precision.compute = "bfloat16"

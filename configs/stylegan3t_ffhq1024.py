@@ -17,6 +17,8 @@ Not yet trained to the end with this code, so no score of its own is claimed.
 """
 
 from gan_jax.config import base, check_argument
+from gan_jax.game.rules import section
+from gan_jax.recipes.stylegan3 import Rules
 
 
 def get_config(size: str = ""):
@@ -51,14 +53,8 @@ def get_config(size: str = ""):
         "generator": {**adam, "learning_rate": 2.5e-3},
         "discriminator": {**adam, "learning_rate": 2e-3},
     }
-    config.phases = {
-        "gamma": 32.8,
-        "r1_every": 16,
-        "blur_sigma": 10.0 if radial else 0.0,
-        "blur_fade_kimg": 200.0 if radial else 0.0,
-        "generated_labels": "empirical",
-        "augment": {"name": "none"},
-    }
+    blur = {"blur_sigma": 10.0, "blur_fade_kimg": 200.0} if radial else {}
+    config.phases = section(Rules(gamma=32.8, **blur))
     config.ema = {"half_life": "10 kimg", "ramp_up": 0.05}
     config.data.update({"source": "prepared:prepared/ffhq1024", "resolution": 1024, "num_classes": 0, "flip": True})
     config.precision.compute = "bfloat16"

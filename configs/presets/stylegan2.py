@@ -20,6 +20,8 @@ batch. Images are not mirrored, as without its `--mirror`. On GPUs and TPUs add
 import math
 
 from gan_jax.config import base
+from gan_jax.game.rules import section
+from gan_jax.recipes.stylegan2 import Rules
 
 REASONS = {
     "data.flip": "mirror with --config.data.flip=True where left and right may be exchanged",
@@ -57,17 +59,8 @@ def get_config(facts):
     options = {"b1": 0.0, "b2": 0.99, "eps": 1e-8, "mu_dtype": None}
     adam = {"transform": "scale_by_adam", "options": options, "learning_rate": rate}
     config.players = {"generator": adam, "discriminator": adam}
-    config.phases = {
-        "gamma": float(f"{0.0002 * resolution**2 / batch:.4g}"),
-        "r1_every": 16,
-        "path_length_weight": 2.0,
-        "path_length_every": 4,
-        "path_length_shrink": 2,
-        "path_length_decay": 0.01,
-        "style_mixing": 0.9,
-        "generated_labels": "empirical",
-        "augment": {"name": "ada", "transforms": "bgc", "p": 0.0, "target": 0.6, "interval": 4, "horizon_kimg": 500},
-    }
+    augment = {"name": "ada", "transforms": "bgc", "p": 0.0, "target": 0.6, "interval": 4, "horizon_kimg": 500}
+    config.phases = section(Rules(gamma=float(f"{0.0002 * resolution**2 / batch:.4g}"), augment=augment))
     config.ema = {"half_life": f"{batch * 10 / 32:g} kimg", "ramp_up": 0.05}
     config.data.update(facts.data)
     config.train.length = "25000 kimg"

@@ -173,6 +173,15 @@ class Referee:
             value += self.fooled(round.view, round.fake_verdict.logits, real)
         return value, out
 
+    def observed(self, view: View, real_logits: jax.Array) -> dict[str, Any]:
+        """New memories of how far the discriminator overfits, where a phase sees real images outside of a round."""
+        kinds = {"augment": self._augment, "pseudo": self._pseudo}
+        return {
+            name: kind.observe(view.aux[name], real_logits)
+            for name, kind in kinds.items()
+            if name in self._memories["D"]
+        }
+
     def terms(self, player: str, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
         """The terms of a player, "D" or "G", beside the adversarial one; new memories; and each of them, for the log."""
         memories, aux = self._memories[player], round.view.aux

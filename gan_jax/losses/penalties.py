@@ -14,10 +14,8 @@ import jax.numpy as jnp
 Critic = Callable[[jax.Array], jax.Array]
 
 
-def gradient_penalty(
-    critic: Critic, real: jax.Array, fake: jax.Array, alpha: jax.Array, target: float = 1.0
-) -> jax.Array:
-    """WGAN-GP: mean of (|gradient|/target - 1)^2 at x = real + alpha (fake - real), without its weight of 10.
+def gradient_penalty(critic: Critic, real: jax.Array, fake: jax.Array, alpha: jax.Array) -> jax.Array:
+    """WGAN-GP: mean of (|gradient| - 1)^2 at x = real + alpha (fake - real), without its weight of 10.
 
     Source: arXiv 1704.00028, equation 3; igul222/improved_wgan_training, which has no epsilon inside the root.
 
@@ -25,13 +23,12 @@ def gradient_penalty(
         critic: float32 images [n, ...] to logits [n].
         real, fake: images [n, ...].
         alpha: uniform in [0, 1], [n].
-        target: the norm that costs nothing; other than 1 in ProGAN, loss.py of tkarras/progressive_growing_of_gans.
     """
     squares = _squared_gradient_norms(critic, _between(real, fake, alpha))
     # The root's slope is infinite at zero; a gradient of exactly zero gets slope zero instead of NaN.
     positive = squares > 0
     norms = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    return jnp.square(norms / target - 1).mean()
+    return jnp.square(norms - 1).mean()
 
 
 def dragan_penalty(

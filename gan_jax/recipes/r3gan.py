@@ -2,83 +2,89 @@
 
 The form is that of brownvc/R3GAN (R3GAN/Trainer.py, training/training_loop.py): the discriminator first, on other real
 images than the generator; generated images have the labels of the real ones that they are paired with; real and
-generated images are augmented apart, within the penalties too. `phases.gamma` may change over training, see
-`engine.durations`.
+generated images are augmented apart, within the penalties too. Their weight is called `phases.gamma` here, and may change
+over training, see `engine.durations`.
 """
+
+import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.augment.augmentation import build as build_augmentation
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
-from gan_jax.game import ranges
+from gan_jax.game import checks
+from gan_jax.game.referee import Referee, see_logits
+from gan_jax.game.round import Round
+from gan_jax.game.rules import FEATURELESS, Changing, CommonRules, read
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.r3gan import Discriminator, Generator
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones, and the weight of the two penalties."""
+
+    loss: str = "relativistic"
+    gamma: Changing = 1.0
+
+    refused: ClassVar = {**FEATURELESS, **dict.fromkeys(("r1", "r2"), "both have the weight config.phases.gamma here")}
+
+
 def build(config) -> Recipe:
-    data, phases, dim_z = config.data, config.phases, config.model.dim_z
-    ranges.check(phases, "gamma")
+    data, rules, dim_z = config.data, read(Rules, config.phases), config.model.dim_z
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
     discriminator = Discriminator(**config.model.D, **given)
-    augmentation = build_augmentation(phases.augment)
-    contest = adversarial("relativistic")
 
-    def critic(view, key, labels):
-        """Images to logits, augmented on the way in one and the same manner whenever it is called."""
-        state = view.aux["augment"]
-        return lambda images: view.net("D")(augmentation.apply(state, key, images, view.images), labels)[0]
-
-    def opponents(view, batch, key):
-        """Real and generated images of the same classes, and the critic of either."""
+    def deal(view, batch, key, player):
+        """A judged round of images of the same classes; the same as generated images are judged; and the key of its terms."""
         key_z, key_real, key_fake = jax.random.split(key, 3)
+        key_pseudo, key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1), 3)
+        see = lambda images, labels: see_logits(view.net("D"), images, labels)[0]  # noqa: E731
+        judge_real, judge_fake = (referee.judge(view, key, see) for key in (key_real, key_fake))
+        generate = lambda z, labels: view.net("G")(z, labels)[0]  # noqa: E731
         labels = batch["label"]
-        fake, _ = view.net("G")(view.normal(key_z, (len(labels), dim_z)), labels)
-        return (to_float(batch["image"]), critic(view, key_real, labels)), (fake, critic(view, key_fake, labels))
+        z = view.normal(key_z, (len(labels), dim_z))
+        fake = (generate(z, labels), labels)
+        real = referee.real(view, key_pseudo, (to_float(batch["image"]), labels), fake)
+        seen = judge_real(*real) if player == "D" or referee.wants_real else None
+        round = Round(view, *real, *fake, z, key_round, judge_real, generate, seen, judge_fake(*fake))
+        return round, dataclasses.replace(round, judge=judge_fake), key_terms
 
     def discriminator_loss(view, batch, key):
-        (real, critic_of_real), (fake, critic_of_fake) = opponents(view, batch, key)
-        real_logits, fake_logits = critic_of_real(real), critic_of_fake(fake)
-        loss = contest.discriminator(real_logits, fake_logits)
-        r1, r2 = zero_centred_penalty(critic_of_real, real), zero_centred_penalty(critic_of_fake, fake)
-        gamma = view.at_present(phases.gamma)
-        metrics = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
-        metrics |= {"adversarial": loss, "r1": r1, "r2": r2, "gamma": jnp.float32(gamma)}
-        seen = augmentation.observe(view.aux["augment"], real_logits)
-        return loss + gamma / 2 * (r1 + r2), Out(aux={"augment": seen}, metrics=metrics)
+        round, as_fake, key_terms = deal(view, batch, key, "D")
+        value, out = referee.discriminator(round, key_terms)
+        r1 = zero_centred_penalty(*round.critic(round.real, round.real_labels))
+        r2 = zero_centred_penalty(*as_fake.critic(round.fake, round.fake_labels))
+        gamma = view.at_present(rules.gamma)
+        metrics = {**out.metrics, "adversarial": value, "r1": r1, "r2": r2, "gamma": jnp.float32(gamma)}
+        return value + gamma / 2 * (r1 + r2), Out(aux=out.aux, metrics=metrics)
 
     def generator_loss(view, batch, key):
-        (real, critic_of_real), (fake, critic_of_fake) = opponents(view, batch, key)
-        return contest.generator(critic_of_fake(fake), critic_of_real(real)), Out()
-
-    table = [
-        Phase("discriminator", ("discriminator",), discriminator_loss),
-        Phase("generator", ("generator",), generator_loss, first_slice=1),
-    ]
-    if augmentation.adapt:
-        every, adapted = augmentation.adapt
-
-        def adapt(view, batch, key):
-            return {}, Out(aux={"augment": adapted(view.aux["augment"], view.images_per_step)})
-
-        table.append(Phase("augment", (), adapt, every=every))
+        round, _, key_terms = deal(view, batch, key, "G")
+        return referee.generator(round, key_terms)
 
     side, label = data.resolution, jnp.zeros(1, jnp.int32)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, dim_z)), label)),
+        "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, data.channels)), label)),
+    }
+    referee = Referee(config, rules, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, dim_z)), label)),
-            "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, data.channels)), label)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator),
             "discriminator": Player(("D",), config.players.discriminator),
         },
-        phases=tuple(table),
+        phases=(
+            Phase("discriminator", ("discriminator",), discriminator_loss),
+            Phase("generator", ("generator",), generator_loss, first_slice=1),
+            *referee.adaptations(),
+        ),
         prior=lambda key, options: jax.random.normal(key, (dim_z,)),
         sample=lambda variables, latents, labels, options: generator.apply(variables["G"], latents, labels),
-        aux=lambda: {"augment": augmentation.aux()},
+        aux=referee.aux,
         ema=Ema(("G",), config.ema),
     )

@@ -1,34 +1,55 @@
 """The game that StyleGAN2 and StyleGAN3 share: non-saturating loss, lazy R1, augmentation, averaged generator.
 
 Source: NVlabs/stylegan2-ada-pytorch, loss.py and training_loop.py; NVlabs/stylegan3, the same files. Every phase has
-latents and labels of its own; the R1 phase sees the real images of the step.
+latents and labels of its own; the R1 phase sees the real images of the step. Its weight is called `phases.gamma` here.
 """
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.augment import augmentation
 from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, Stage, Styles, View, compute_dtype
-from gan_jax.game import ranges
+from gan_jax.game import checks
+from gan_jax.game.referee import Referee, see_logits
+from gan_jax.game.round import Round
+from gan_jax.game.rules import FEATURELESS, CommonRules
 from gan_jax.layers.pixels import to_float
-from gan_jax.losses.adversarial import adversarial
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.stylegan2_discriminator import Discriminator
 
 
-class Generate(Protocol):
-    """Draws images `(view, key, labels, player) -> (images, advanced generator)`; player: whose phase it is."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones; the weight of R1 and how many steps there are from one to the next; `View.generated_labels`."""
 
-    def __call__(self, view: View, key: jax.Array, labels: jax.Array, player: str) -> tuple[jax.Array, Net]: ...
+    gamma: float = 10.0
+    r1_every: int = 16
+    generated_labels: str = "empirical"
+
+    positive: ClassVar[tuple[str, ...]] = (*CommonRules.positive, "r1_every")
+    refused: ClassVar = {**FEATURELESS, "r1": "that weight is config.phases.gamma here"}
+
+
+Generate = Callable[[jax.Array, jax.Array], tuple[jax.Array, Net]]  # (z, labels) -> (images, advanced generator)
+
+
+class Deal(Protocol):
+    """`(view, key, n, player) -> (z [n, dim_z], generate)`: whatever else its images need is the same in every call.
+
+    The player is "G" or "D", whose phase it is.
+    """
+
+    def __call__(self, view: View, key: jax.Array, n: int, player: str) -> tuple[jax.Array, Generate]: ...
 
 
 def describe(
     config: Any,
+    rules: Rules,
     generator: Any,
-    generate: Generate,
+    deal: Deal,
     *,
     regularisation: tuple[Phase, ...] = (),
     generator_lazy: int | None = None,
@@ -39,59 +60,50 @@ def describe(
     """The recipe of a style-based generator.
 
     Args:
+        rules: those of `config.phases`.
         generator: a linen module with `map` and `synthesize`.
         regularisation: phases of the generator behind its main one.
         generator_lazy: how often these come, see `Player.lazy`.
         aux: scalars of the recipe's own state and what they are at first.
         prepare: what happens to images on their way to the discriminator, before augmentation.
     """
-    data, phases, dim_z = config.data, config.phases, config.model.dim_z
-    ranges.check(phases, "gamma")
-    ranges.check(phases, "r1_every", least=1, whole=True)
+    data, dim_z = config.data, config.model.dim_z
     discriminator = Discriminator(
         **config.model.D, resolution=data.resolution, num_classes=data.num_classes, dtype=compute_dtype(config)
     )
-    augment = augmentation.build(phases.augment)
-    loss = adversarial("non_saturating")
 
-    def judge(view, key, images, labels):
-        images = augment.apply(view.aux["augment"], key, prepare(view, images), view.images)
-        return view.net("D")(images, labels)[0]
+    def judged(view, key):
+        """A `Round.judge` that prepares all images."""
+        judge = referee.judge(view, key, lambda images, labels: see_logits(view.net("D"), images, labels)[0])
+        return lambda images, labels, augmented=True: judge(prepare(view, images), labels, augmented)
 
-    def draw(view, key, batch, player):
-        key_y, key_g = jax.random.split(key)
-        labels = view.generated_labels(key_y, batch["label"], data.num_classes, phases.generated_labels)
-        images, g = generate(view, key_g, labels, player)
-        return images, labels, g
-
-    def observed(view, real_logits):
-        return {"augment": augment.observe(view.aux["augment"], real_logits)}
+    def play(view, batch, player, key_deal, key_fake, key_real, key):
+        """A player's main loss."""
+        (key_y, key_g), (key_pseudo, key_round, key_terms) = jax.random.split(key_deal), jax.random.split(key, 3)
+        labels = view.generated_labels(key_y, batch["label"], data.num_classes, rules.generated_labels)
+        z, generate = deal(view, key_g, len(labels), player)
+        images, g = generate(z, labels)
+        real = referee.real(view, key_pseudo, (to_float(batch["image"]), batch["label"]), (images, labels))
+        judge, fake_verdict = judged(view, key_real), judged(view, key_fake)(images, labels)
+        real_verdict = judge(*real) if player == "D" or referee.wants_real else None
+        again = lambda z, labels: generate(z, labels)[0]  # noqa: E731
+        round = Round(view, *real, images, labels, z, key_round, judge, again, real_verdict, fake_verdict)
+        value, out = (referee.discriminator if player == "D" else referee.generator)(round, key_terms)
+        return value, dataclasses.replace(out, stats={"G": g.stats})
 
     def generator_loss(view, batch, key):
-        key_g, key_a = jax.random.split(key)
-        images, labels, g = draw(view, key_g, batch, "generator")
-        return loss.generator(judge(view, key_a, images, labels)), Out({"G": g.stats})
+        return play(view, batch, "G", *jax.random.split(key), *jax.random.split(jax.random.fold_in(key, 1)))
 
     def discriminator_loss(view, batch, key):
-        key_g, key_a, key_b = jax.random.split(key, 3)
-        images, labels, g = draw(view, key_g, batch, "discriminator")
-        fake_logits = judge(view, key_a, images, labels)
-        real_logits = judge(view, key_b, to_float(batch["image"]), batch["label"])
-        metrics = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
-        value = loss.discriminator(real_logits, fake_logits)
-        return value, Out({"G": g.stats}, observed(view, real_logits), metrics)
+        return play(view, batch, "D", *jax.random.split(key, 3), jax.random.fold_in(key, 1))
 
     def r1_loss(view, batch, key):
         # The gradient is by the images before augmentation. XLA computes the logits once.
-        real = to_float(batch["image"])
-        critic = lambda images: judge(view, key, images, batch["label"])  # noqa: E731
+        real, judge = to_float(batch["image"]), judged(view, key)
+        critic = lambda images: judge(images, batch["label"]).logits  # noqa: E731
         penalty = zero_centred_penalty(critic, real)
-        value = phases.r1_every * phases.gamma / 2 * penalty
-        return value, Out(aux=observed(view, critic(real)), metrics={"squared_gradient": penalty})
-
-    def adapt_loss(view, batch, key):
-        adapted = augment.adapt[1](view.aux["augment"], view.images_per_step)
-        return {}, Out(aux={"augment": adapted}, metrics={"p": adapted["p"]})
+        value = rules.r1_every * rules.gamma / 2 * penalty
+        return value, Out(aux=referee.observed(view, critic(real)), metrics={"squared_gradient": penalty})
 
     def to_ws(variables, latents, labels, options):
         return generator.apply(variables["G"], latents, labels, truncation=options.get("truncation"), method="map")
@@ -100,23 +112,25 @@ def describe(
         return generator.apply(variables["G"], ws, method="synthesize")
 
     side, label = data.resolution, jnp.zeros(1, jnp.int32)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, dim_z)), label)),
+        "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, data.channels)), label)),
+    }
+    referee = Referee(config, rules, checks.collections(networks))
     return Recipe(
-        networks={
-            "G": Network(generator, lambda: (jnp.zeros((1, dim_z)), label)),
-            "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, data.channels)), label)),
-        },
+        networks=networks,
         players={
             "generator": Player(("G",), config.players.generator, lazy=generator_lazy),
-            "discriminator": Player(("D",), config.players.discriminator, lazy=phases.r1_every),
+            "discriminator": Player(("D",), config.players.discriminator, lazy=rules.r1_every),
         },
         phases=(
             Phase("generator", ("generator",), generator_loss),
             *regularisation,
             Phase("discriminator", ("discriminator",), discriminator_loss),
-            Phase("r1", ("discriminator",), r1_loss, every=phases.r1_every),
-            *([Phase("augment", (), adapt_loss, every=augment.adapt[0])] if augment.adapt else []),
+            Phase("r1", ("discriminator",), r1_loss, every=rules.r1_every),
+            *referee.adaptations(),
         ),
-        aux=lambda: {"augment": augment.aux(), **{name: jnp.float32(value) for name, value in (aux or {}).items()}},
+        aux=lambda: {**referee.aux(), **{name: jnp.float32(value) for name, value in (aux or {}).items()}},
         prior=lambda key, options: jax.random.normal(key, (dim_z,)),
         truncates=True,
         sample=lambda variables, latents, labels, options: synthesize(

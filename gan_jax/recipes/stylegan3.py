@@ -8,9 +8,12 @@ too early: sigma falls to 0 in a straight line over the first `phases.blur_fade_
 without the blur follows.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Recipe, Stage, compute_dtype
+from gan_jax.game.rules import read
 from gan_jax.layers.blur import blur
 from gan_jax.networks.stylegan3 import Generator
 from gan_jax.recipes import stylegan
@@ -19,9 +22,17 @@ _MAGNITUDE_HALF_LIFE = 20_000  # images
 _BLURRED = "blurred"  # what the first stage is
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(stylegan.Rules):
+    """Those of a style-based game, and the blur's deviation in pixels and how long it fades."""
+
+    blur_sigma: float = 0.0
+    blur_fade_kimg: float = 0.0
+
+
 def build(config) -> Recipe:
     """StyleGAN3 with the networks of `gan_jax.networks.stylegan3` and `stylegan2_discriminator`."""
-    data, phases, dim_z = config.data, config.phases, config.model.dim_z
+    data, rules, dim_z = config.data, read(Rules, config.phases), config.model.dim_z
     generator = Generator(
         **config.model.G,
         resolution=data.resolution,
@@ -30,24 +41,28 @@ def build(config) -> Recipe:
         magnitude_decay=0.5 ** (config.train.batch_size / config.train.microbatches / _MAGNITUDE_HALF_LIFE),
         dtype=compute_dtype(config),
     )
-    faded = round(1000 * phases.blur_fade_kimg)
+    faded = round(1000 * rules.blur_fade_kimg)
 
-    def generate(view, key, labels, player):
-        moves = player == "discriminator"
-        z = view.normal(key, (len(labels), dim_z))
-        ws, g = view.net("G")(z, labels, update_average=moves, method="map")
-        return g(ws, update_magnitudes=moves, method="synthesize")
+    def deal(view, key, n, player):
+        moves = player == "D"
+
+        def generate(z, labels):
+            ws, g = view.net("G")(z, labels, update_average=moves, method="map")
+            return g(ws, update_magnitudes=moves, method="synthesize")
+
+        return view.normal(key, (n, dim_z)), generate
 
     def blurred(view, images):
         if view.stage.info != _BLURRED:
             return images
-        return blur(images, phases.blur_sigma * jnp.maximum(1 - view.images / faded, 0))
+        return blur(images, rules.blur_sigma * jnp.maximum(1 - view.images / faded, 0))
 
-    blurs = phases.blur_sigma > 0 and faded > 0
+    blurs = rules.blur_sigma > 0 and faded > 0
     return stylegan.describe(
         config,
+        rules,
         generator,
-        generate,
+        deal,
         prepare=blurred,
         stages=(Stage(until=faded, info=_BLURRED), Stage()) if blurs else (Stage(),),
     )

@@ -8,8 +8,10 @@ import pytest
 from gan_jax import config as configs
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Stage, View, load
+from gan_jax.errors import ConfigError
 from gan_jax.recipes import growing
 from gan_jax.recipes.growing import Span
+from tests.recipes import common_rules
 
 BATCH = 8
 STANDING, FADING = Stage(info=Span(1, 2)), Stage(info=Span(1, 2, (0, 400)))
@@ -106,3 +108,48 @@ def test_without_classes_there_is_no_auxiliary_classifier():
     value, _ = recipe.phases[1].loss(view, batch_of(), jax.random.key(0))
     _, fake, _, _ = outputs(view, jax.random.key(0))
     np.testing.assert_allclose(value, -fake.mean(), rtol=1e-4)
+
+
+def digits(*overrides):
+    return load(configs.load("configs/progan_digits.py:quick", overrides))
+
+
+@pytest.mark.parametrize("stage", [STANDING, FADING], ids=["standing", "fading"])
+def test_common_rules_add_their_weights_times_what_the_log_names(stage):
+    weights = common_rules.weights("gradient_penalty")
+    for player, phase in (("D", "discriminator"), ("G", "generator")):
+        ruled = digits(*common_rules.overrides(weights[player]))
+        common_rules.assert_paid(digits(), ruled, weights[player], phase, batch_of(), stage=stage)
+
+
+def test_penalties_are_those_of_images_of_the_full_resolution(born):
+    """Which the critic sees averaged down, as published: at 4 x 4 pixels of 16 x 16."""
+    rules = {"r1": 2.0, "max_gradient": 3.0}
+    stage = Stage(info=Span(0, 4))
+    recipe = digits(*(f"phases.{name}={weight}" for name, weight in rules.items()))
+    out = common_rules.assert_paid(digits(), recipe, rules, "discriminator", batch_of(), stage=stage)
+    view = view_of(born, stage)
+
+    def score(full):
+        small = full.reshape(BATCH, 4, 4, 4, 4, 1).mean((2, 4))
+        return view.net("D")(small)[0][:, 0].sum()
+
+    real = growing.real_images(view, batch_of()["image"])
+    gradient = jax.grad(score)(real.repeat(4, 1).repeat(4, 2))
+    np.testing.assert_allclose(2 * out.metrics["r1"], np.square(gradient).sum((1, 2, 3)).mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["phases.gradient_penalty=1.0"],
+            "gradient_penalty is 1.0, but that weight is config.phases.penalty here: set it",
+        ),
+        (["phases.feature_matching=1.0"], "feature_matching is 1.0, but the discriminator does not tell its features"),
+        (["phases.pseudo=0.6"], "pseudo reads the level of logits, for which the loss 'wasserstein' does not care"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused_in_a_sentence(overrides, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        digits(*overrides)

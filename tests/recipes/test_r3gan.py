@@ -11,9 +11,11 @@ from gan_jax import config as configs
 from gan_jax.augment.augmentation import Augmentation
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Stage, View, load
+from gan_jax.errors import ConfigError
 from gan_jax.recipes import r3gan
 from gan_jax.weights.places import from_variables, to_variables
 from gan_jax.weights.r3gan import places
+from tests.recipes import common_rules
 from tests.reference import arrays, assert_summaries, cases, images, integers, normal, peer_tensors
 
 
@@ -131,7 +133,7 @@ def test_real_and_generated_images_are_augmented_apart_and_alike_in_the_penalty(
         return images
 
     recording = Augmentation(aux=dict, apply=apply, observe=lambda aux, real_logits: aux, adapt=None)
-    monkeypatch.setattr(r3gan, "build_augmentation", lambda section: recording)
+    monkeypatch.setattr("gan_jax.game.referee.augmentation.build", lambda section: recording)
     recipe = r3gan.build(config_of())
     for phase, times in zip(recipe.phases, (2, 1), strict=True):
         calls.clear()
@@ -145,7 +147,7 @@ def test_real_and_generated_images_are_augmented_apart_and_alike_in_the_penalty(
 def test_an_adaptive_augmentation_adapts_in_a_phase_of_its_own(params, batch):
     config = config_of().unlock()
     ada = {"name": "ada", "transforms": {"brightness": 1}, "p": 0.5, "target": 0.6, "interval": 4, "horizon_kimg": 1}
-    config.phases.augment = ada
+    config.phases.augment, config.phases.loss = ada, "non_saturating"
     recipe = r3gan.build(config)
     assert [phase.name for phase in recipe.phases] == ["discriminator", "generator", "augment"]
     assert [len(schedule.due(recipe, step)) for step in range(5)] == [3, 2, 2, 2, 3]
@@ -154,3 +156,30 @@ def test_an_adaptive_augmentation_adapts_in_a_phase_of_its_own(params, batch):
     view = dataclasses.replace(view_of(recipe, params, 0), aux=out.aux)
     _, out = recipe.phases[-1].loss(view, batch, jax.random.key(0))
     np.testing.assert_allclose(abs(out.aux["augment"]["p"] - 0.5), 4 * 4 / 1000, rtol=1e-5)
+
+
+def test_common_rules_add_their_weights_times_what_the_log_names(batch):
+    weights = common_rules.weights("r1", "r2")
+    for player, phase in (("D", "discriminator"), ("G", "generator")):
+        small = {"change": lambda params: jax.tree.map(lambda leaf: leaf + 0.02, params)}  # the last layers begin at 0
+        ruled = load(config_of(*common_rules.overrides(weights[player])))
+        common_rules.assert_paid(load(config_of()), ruled, weights[player], phase, batch, **small)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["phases.r1=1.0"],
+            "config.phases.r1 is 1.0, but both have the weight config.phases.gamma here: set it to 0.0",
+        ),
+        (["phases.r2=1.0"], "config.phases.r2 is 1.0, but both have the weight config.phases.gamma here"),
+        (["phases.feature_matching=1.0"], "feature_matching is 1.0, but the discriminator does not tell its features"),
+        (["phases.rotation=1.0"], "rotation is 1.0, but the discriminator has no head for it"),
+        (["phases.pseudo=0.6"], "pseudo reads the level of logits, for which the loss 'relativistic' does not care"),
+        (["phases.label_smoothing=0.1"], "label smoothing is 0.1 with the loss 'relativistic'"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused_in_a_sentence(overrides, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load(config_of(*overrides))

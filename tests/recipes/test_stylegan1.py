@@ -10,9 +10,11 @@ import pytest
 from gan_jax import config as configs
 from gan_jax.engine import schedule, sharding, state
 from gan_jax.engine.recipe import Stage, View, load
+from gan_jax.errors import ConfigError
 from gan_jax.recipes import growing
 from gan_jax.recipes.growing import Span
 from gan_jax.recipes.stylegan import mixed
+from tests.recipes import common_rules
 
 BATCH = 8
 STANDING, FADING = Stage(info=Span(1, 2)), Stage(info=Span(1, 2, (0, 400)))
@@ -143,3 +145,37 @@ def test_sampling_maps_truncates_and_synthesises_with_the_stored_noise(born):
     np.testing.assert_allclose(images, recipe.styles.synthesize(variables, halved), atol=1e-6)
     assert recipe.truncates
     assert np.abs(images - whole).max() > 1e-4
+
+
+def tiny(*overrides):
+    return load(
+        configs.load("configs/stylegan1_ffhq1024.py:quick", ["data.num_classes=10", "data.channels=1", *overrides])
+    )
+
+
+def test_common_rules_add_their_weights_times_what_the_log_names():
+    weights = common_rules.weights("r1")
+    for player, phase in (("D", "discriminator"), ("G", "generator")):
+        ruled = tiny(*common_rules.overrides(weights[player]))
+        common_rules.assert_paid(tiny(), ruled, weights[player], phase, batch_of(), stage=FADING)
+
+
+def test_penalties_are_those_of_images_of_the_full_resolution(born):
+    """As is the recipe's own R1: were generated images shown as real ones, R2 would be a half of it."""
+    entry = {"p": jnp.float32(1), "signs": jnp.float32(0), "count": jnp.float32(0)}
+    recipe, options = tiny("phases.r2=1.0", "phases.pseudo=0.6"), {"stage": STANDING, "aux": {"pseudo": entry}}
+    _, out = common_rules.outcome(recipe, "discriminator", batch_of(), **options)
+    np.testing.assert_allclose(out.metrics["r2"], out.metrics["squared_gradient"] / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ("phases.r1=1.0", "phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"),
+        ("phases.feature_matching=1.0", "feature_matching is 1.0, but the discriminator does not tell its features"),
+        ("phases.mixing=1.5", "phases.mixing is 1.5: expected 0 to 1"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused_in_a_sentence(overrides, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        tiny(overrides)

@@ -13,6 +13,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.weights.places import from_variables
 from gan_jax.weights.stylegan2 import places
 from tests.networks.test_stylegan2 import variables_of
+from tests.recipes import common_rules
 from tests.reference import assert_scalar, assert_summaries, cases, images, integers, normal, peer_tensors
 
 PHASES = {"generator": "Gmain", "path_length": "Greg", "discriminator": "Dmain", "r1": "Dreg"}
@@ -267,6 +268,16 @@ def test_truncation_pulls_samples_towards_the_mean_w():
     ("overrides", "message"),
     [
         (["phases.r1_every=0"], "r1_every is 0: expected 1"),
+        (["phases.path_length_every=0"], "path_length_every is 0: expected 1"),
+        (["phases.style_mixing=1.5"], "style_mixing is 1.5: expected 0 to 1"),
+        (["phases.r1=1.0"], "phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"),
+        (
+            ["phases.path_length=2.0"],
+            "phases.path_length is 2.0, but that weight is config.phases.path_length_weight here, of lengths by w",
+        ),
+        (["phases.feature_matching=1.0"], "feature_matching is 1.0, but the discriminator does not tell its features"),
+        (["phases.rotation=1.0"], "rotation is 1.0, but the discriminator has no head for it"),
+        (["phases.loss=energy:1"], "loss is 'energy:1', but the discriminator gives logits"),
         (["phases.path_length_shrink=16"], "path_length_shrink is 16, more than the images of a microbatch"),
         (["data.resolution=24"], "resolution is 24: expected a power of two of at least 8"),
         (["model.G.architecture=nonsense"], "model.G.architecture is 'nonsense': expected"),
@@ -275,3 +286,47 @@ def test_truncation_pulls_samples_towards_the_mean_w():
 def test_settings_that_cannot_work_are_sentences(overrides, message):
     with pytest.raises(ConfigError, match=message):
         state.abstract(load(tiny(*overrides)), sharding.data_mesh(1), ())
+
+
+def loud(params):
+    """Parameters with which noise counts."""
+    return jax.tree.map_with_path(lambda path, x: x + 0.5 if path[-1].key == "noise_strength" else x, params)
+
+
+def test_common_rules_add_their_weights_times_what_the_log_names():
+    weights = common_rules.weights("r1", "path_length")
+    for player, phase in (("D", "discriminator"), ("G", "generator")):
+        ruled = load(tiny(*common_rules.overrides(weights[player])))
+        out = common_rules.assert_paid(load(tiny()), ruled, weights[player], phase, batch_of(), change=loud)
+        assert set(out.stats["G"]) == {"buffers"}
+
+
+def test_latents_alone_tell_a_neighbour_from_its_image():
+    """Noise, the second latents and their cutoff are the same."""
+    rules = ("phases.style_mixing=1.0", "phases.latent_diversity=1.0")
+    near, far = (
+        common_rules.outcome(load(tiny(*rules, f"phases.latent_sigma={sigma}")), "generator", batch_of(), change=loud)[
+            1
+        ]
+        for sigma in (1e-6, 1.0)
+    )
+    assert -1e-8 < near.metrics["latent_diversity"] <= 0
+    assert far.metrics["latent_diversity"] < -1e-3
+
+
+def test_pseudo_augmentation_shows_generated_images_as_real_ones_and_counts_logits_of_both_phases():
+    recipe = load(tiny("phases.pseudo=0.6"))
+    entry = {"p": jnp.float32(1), "signs": jnp.float32(0), "count": jnp.float32(0)}
+    _, out = common_rules.outcome(recipe, "discriminator", batch_of(), aux={"pseudo": entry})
+    np.testing.assert_allclose(out.metrics["real_logit"], out.metrics["fake_logit"], rtol=1e-4)
+    assert out.aux["pseudo"]["count"] == BATCH
+    _, out = common_rules.outcome(recipe, "r1", batch_of(), aux={"pseudo": entry})
+    assert out.aux["pseudo"]["count"] == BATCH
+    assert [phase.name for phase in recipe.phases][-2:] == ["r1", "pseudo"]
+
+
+def test_a_relativistic_loss_shows_the_generator_real_images():
+    recipe = load(tiny("phases.loss=relativistic"))
+    values = [common_rules.outcome(recipe, "generator", batch_of())[0]]
+    values.append(common_rules.outcome(recipe, "generator", {**batch_of(), "image": 255 - batch_of()["image"]})[0])
+    assert abs(values[0] - values[1]) > 1e-4

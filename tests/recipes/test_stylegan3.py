@@ -3,14 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gan_jax import config as configs
 from gan_jax.engine import schedule, sharding
 from gan_jax.engine.recipe import View, load
+from gan_jax.errors import ConfigError
 from gan_jax.layers.blur import blur
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.stylegan3 import FourierFeatures
 from gan_jax.networks.stylegan3_filters import layers
+from tests.recipes import common_rules
 
 BATCH = 4
 T, R = "configs/stylegan3t_ffhq1024.py", "configs/stylegan3r_afhqv2_512.py"
@@ -113,3 +116,22 @@ def test_the_discriminator_judges_blurred_images_and_r1_looks_through_the_blur()
         np.testing.assert_allclose(measured(jnp.uint32(images), blurred), expected(sigma), rtol=1e-4)
     np.testing.assert_allclose(measured(jnp.uint32(200_000), sharp), expected(0.0), rtol=1e-4)
     assert measured(jnp.uint32(0), blurred) < 0.5 * expected(0.0)
+
+
+def test_common_rules_add_their_weights_times_what_the_log_names():
+    """While images are blurred, those that only a rule shows the discriminator are too."""
+    weights = common_rules.weights("r1")
+    for player, phase in (("D", "discriminator"), ("G", "generator")):
+        plain, ruled = (
+            load(configs.load(f"{T}:quick", ["phases.blur_sigma=1.0", "phases.blur_fade_kimg=1.0", *rules]))
+            for rules in ([], common_rules.overrides(weights[player]))
+        )
+        assert plain.stages[0].info == "blurred"
+        common_rules.assert_paid(plain, ruled, weights[player], phase, batch_of(), stage=plain.stages[0])
+
+
+def test_r1_s_weight_has_another_name():
+    with pytest.raises(
+        ConfigError, match="phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"
+    ):
+        load(configs.load(f"{T}:quick", ["phases.r1=1.0"]))
