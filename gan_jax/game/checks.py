@@ -72,7 +72,8 @@ def _penalties(rules: CommonRules) -> list[str]:
 def _headless(rules: CommonRules, params: Mapping[str, Any]) -> None:
     """What only a discriminator's head can answer, where it has no such layer."""
     for rule, layer in (("minibatch_discrimination", "minibatch"), ("rotation", "rotation")):
-        if (value := getattr(rules, rule)) and not any(layer in layers for layers in params.values()):
+        named = any(layer in layers for layers in params.values() if isinstance(layers, Mapping))
+        if (value := getattr(rules, rule)) and not named:
             raise ConfigError(
                 f"config.phases.{rule} is {value}, but the discriminator has no head for it: set it to 0, or take another "
                 "family"

@@ -176,11 +176,8 @@ class Referee:
     def observed(self, view: View, real_logits: jax.Array) -> dict[str, Any]:
         """New memories of how far the discriminator overfits, where a phase sees real images outside of a round."""
         kinds = {"augment": self._augment, "pseudo": self._pseudo}
-        return {
-            name: kind.observe(view.aux[name], real_logits)
-            for name, kind in kinds.items()
-            if name in self._memories["D"]
-        }
+        names = {name: name + self._suffix for name in kinds if name in self._memories["D"]}
+        return {key: kinds[name].observe(view.aux[key], real_logits) for name, key in names.items()}
 
     def terms(self, player: str, round: Round, key: jax.Array) -> tuple[jax.Array, Out]:
         """The terms of a player, "D" or "G", beside the adversarial one; new memories; and each of them, for the log."""

@@ -58,7 +58,7 @@ def assert_paid(plain, ruled, weights, phase, batch, **options):
     before, _ = outcome(plain, phase, batch, ruled, **options)
     after, out = outcome(ruled, phase, batch, **options)
     found = {name: float(out.metrics[name]) for name in weights}
-    assert all(abs(weights[name] * value) > 1e-6 for name, value in found.items()), found
+    assert all(abs(weights[name] * value) > 1e-7 for name, value in found.items()), found
     paid = sum(weights[name] * value for name, value in found.items())
     np.testing.assert_allclose(after - before, paid, rtol=1e-3, atol=1e-5 * abs(before))
     return out

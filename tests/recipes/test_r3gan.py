@@ -133,7 +133,7 @@ def test_real_and_generated_images_are_augmented_apart_and_alike_in_the_penalty(
         return images
 
     recording = Augmentation(aux=dict, apply=apply, observe=lambda aux, real_logits: aux, adapt=None)
-    monkeypatch.setattr("gan_jax.game.referee.augmentation.build", lambda section: recording)
+    monkeypatch.setattr("gan_jax.game.referee.augmentation.build", lambda section, where="": recording)
     recipe = r3gan.build(config_of())
     for phase, times in zip(recipe.phases, (2, 1), strict=True):
         calls.clear()
