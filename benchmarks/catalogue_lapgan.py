@@ -1,6 +1,6 @@
 """What each level of LAPGAN's pyramid adds: Fréchet distances of its images against the coarser ones simply enlarged.
 
-    python benchmarks/catalogue_lapgan.py                       three seeds: half an hour on two cores
+    python benchmarks/catalogue_lapgan.py                       three seeds: some minutes
     python benchmarks/catalogue_lapgan.py --seeds=0 --workdir=workdirs/lapgan
 
 Trains configs/lapgan_digits.py and draws 1,000 digits of every level from the same latents. Each level is enlarged to 16

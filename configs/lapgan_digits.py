@@ -3,8 +3,8 @@
     gan-jax train --config=configs/lapgan_digits.py --workdir=workdirs/lapgan_digits
 
 Paper: arXiv 1506.05751, with narrow networks, Adam in the place of its momentum schedule and an average of the generators.
-After 600 steps (seeds 0 to 2) the classifier `digits` sees a Frechet distance of 26.8, 35.8 and 29.5 to the real digits;
-of the middle level, enlarged, 115 to 123, of the coarsest 274 to 277: benchmarks/catalogue_lapgan.py.
+After 600 steps (seeds 0 to 2) the classifier `digits` sees a Frechet distance of 25.3, 40.6 and 27.2 to the real digits;
+of the middle level, enlarged, 115 to 134, of the coarsest 274 to 279: benchmarks/catalogue_lapgan.py.
 """
 
 from gan_jax.config import base, check_argument
