@@ -83,8 +83,11 @@ def _headless(rules: CommonRules, params: Mapping[str, Any]) -> None:
 def _single_images(rules: CommonRules, shapes: Shapes) -> None:
     """Penalties on the gradients of single images beside what mixes them."""
     penalties = _penalties(rules)
-    if penalties:
-        unmixed(penalties[0], shapes)
+    if penalties and "batch_stats" in shapes["D"]:
+        raise ConfigError(
+            f"config.phases.{penalties[0]} penalises the gradient of each image by itself, but the discriminator has batch "
+            'normalisation, which mixes the images: set its norm in config.model to "layer" or "none"'
+        )
     if penalties and rules.minibatch_discrimination:
         raise ConfigError(
             f"config.phases.minibatch_discrimination is {rules.minibatch_discrimination}, which mixes the images, but "
@@ -130,23 +133,6 @@ def _idle(rules: CommonRules) -> None:
         raise ConfigError(
             f"config.phases.top_k is {rules.top_k}, but config.phases.top_k_decay is 1, so that the share never falls: "
             "take less"
-        )
-
-
-def unmixed(penalty: str, shapes: Shapes) -> None:
-    """Refuses a penalty on the gradients of single images in a discriminator that mixes them.
-
-    Args:
-        penalty: its name in `config.phases`.
-        shapes: the collections of all networks.
-
-    Raises:
-        ConfigError: the discriminator has batch normalisation.
-    """
-    if "batch_stats" in shapes["D"]:
-        raise ConfigError(
-            f"config.phases.{penalty} penalises the gradient of each image by itself, but the discriminator has batch "
-            'normalisation, which mixes the images: set its norm in config.model to "layer" or "none"'
         )
 
 

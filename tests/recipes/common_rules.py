@@ -7,7 +7,7 @@ import numpy as np
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import View
 
-# Rules by the player whose main loss has them; `latent_sigma` and `lecam_start` are those with which all show.
+# Rules by the player who pays for them; `latent_sigma` and `lecam_start` are those with which all show.
 DISCRIMINATOR = {
     "gradient_penalty": 0.2,
     "dragan": 0.3,
@@ -18,14 +18,25 @@ DISCRIMINATOR = {
     "consistency": 8.0,
     "consistency_fake": 9.0,
     "latent_consistency": 10.0,
+    "rotation": 1.2,
     "historical_averaging": 1e-3,
 }
-GENERATOR = {"orthogonal": 1e-3, "latent_diversity": 2.0, "path_length": 3.0, "historical_averaging": 1e-3}
+GENERATOR = {
+    "orthogonal": 1e-3,
+    "latent_diversity": 2.0,
+    "path_length": 3.0,
+    "rotation_generator": 1.4,
+    "feature_matching": 1.6,
+    "historical_averaging": 1e-3,
+}
+# Those of discriminators that answer more than with logits.
+ANSWERS = ("rotation", "rotation_generator", "feature_matching")
 SHOWN = ("phases.latent_sigma=1.0", "phases.lecam_start=0")
 
 
 def weights(*refused):
-    """The rules of either player that are not refused."""
+    """The rules of either player that are not refused where the discriminator gives logits alone."""
+    refused = (*refused, *ANSWERS)
     kept = ({name: w for name, w in table.items() if name not in refused} for table in (DISCRIMINATOR, GENERATOR))
     return dict(zip("DG", kept, strict=True))
 
@@ -34,7 +45,7 @@ def overrides(weights):
     return [*SHOWN, *(f"phases.{name}={weight}" for name, weight in weights.items())]
 
 
-def outcome(recipe, phase, batch, like=None, stage=None, change=lambda params: params, aux=None):
+def outcome(recipe, phase, batch, like=None, stage=None, change=lambda params: params, aux=None, images=10):
     """Value and `Out` of a phase in the second step, which remembers one update; its own networks or those of `like`."""
     mesh = sharding.data_mesh(1)
     first = state.born(like or recipe, state.abstract(like or recipe, mesh, ()), 0)
@@ -47,7 +58,7 @@ def outcome(recipe, phase, batch, like=None, stage=None, change=lambda params: p
 
     @jax.jit
     def act(params, stats, aux, batch):
-        seen = (jnp.int32(1), jnp.uint32(10), stage or recipe.stages[-1])
+        seen = (jnp.int32(1), jnp.uint32(images), stage or recipe.stages[-1])
         return loss(View(modules, change(params), stats, first.ema, aux, *seen, mesh), batch, jax.random.key(3))
 
     return act(first.params, first.stats, {**memories, **(aux or {})}, batch)
