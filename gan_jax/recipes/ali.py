@@ -13,9 +13,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
 from gan_jax.game.rules import FEATURELESS, PAIRS_OF_BOTH, CommonRules, read
 from gan_jax.layers.heads import Verdict
@@ -87,10 +88,7 @@ def build(config) -> Recipe:
     referee = Referee(config, rules, shapes)
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G", "E"), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config, generator=("G", "E")),
         phases=(Phase("both", ("discriminator", "generator"), both), *referee.adaptations()),
         aux=referee.aux,
         prior=lambda key, options: z.draw(key, 1)[0],

@@ -12,10 +12,11 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
 from gan_jax.game.rules import FEATURELESS, CommonRules, read
 from gan_jax.layers.heads import Verdict
@@ -70,10 +71,7 @@ def build(config) -> Recipe:
     referee = Referee(config, rules, checks.collections(networks), played=False, real_is_high=False)
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G",), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config),
         phases=(Phase("both", ("discriminator", "generator"), both), *referee.adaptations()),
         prior=lambda key, options: z.draw(key, 1)[0],
         sample=lambda variables, z, labels, options: jnp.clip(generator.apply(variables["G"], z), -1, 1),

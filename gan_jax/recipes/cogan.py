@@ -11,10 +11,11 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
 from gan_jax.game.rules import FEATURELESS, CommonRules, read
 from gan_jax.layers.heads import Verdict
@@ -96,10 +97,7 @@ def build(config) -> Recipe:
     referee = Referee(config, rules, shapes)
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G",), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config),
         phases=(
             Phase("discriminator", ("discriminator",), discriminator_loss),
             Phase("generator", ("generator",), generator_loss),

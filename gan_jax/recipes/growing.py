@@ -1,4 +1,4 @@
-"""Progressive growing (ProGAN, arXiv 1710.10196): the schedule and the real images that its recipes share.
+"""Progressive growing (ProGAN, arXiv 1710.10196): the schedule, the real images and the game that its recipes share.
 
 Section `train.growth` of the config:
 
@@ -15,16 +15,31 @@ level follows the images seen in every step.
 
 Real images come in full resolution and are averaged down on the device: the published code reads them from files of
 each resolution, so the first stages here move more bytes than they need.
+
+The discriminator moves first, then the generator, whose weights are averaged. The published networks take and make images
+of the full resolution at every level, with larger pixels, and penalties are on gradients with respect to *those*, see
+`Round.critic`.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Stage, View
+from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Recipe, Stage, View
 from gan_jax.errors import ConfigError
-from gan_jax.layers.growth import faded, sides
+from gan_jax.game import checks
+from gan_jax.game.opponents import opponents
+from gan_jax.game.referee import Referee
+from gan_jax.game.round import Round
+from gan_jax.game.rules import CommonRules
+from gan_jax.game.terms import Weighed
+from gan_jax.layers.growth import detail, faded, sides
+from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
 from gan_jax.layers.resample import average_pool2, upsample2
 
@@ -92,3 +107,75 @@ def real_images(view: View, images: jax.Array) -> jax.Array:
     small = to_float(cells.astype(jnp.float32).mean((2, 4)))
     share = alpha(view)
     return small if share is None else faded(upsample2(average_pool2(small)), small, share)
+
+
+def describe(
+    config: Any,
+    rules: CommonRules,
+    generator: Any,
+    discriminator: Any,
+    see: Callable[[View, Net, jax.Array, jax.Array], tuple[Verdict, Net]],
+    generate: Callable[[View, jax.Array, jax.Array, jax.Array], tuple[jax.Array, Net]],
+    penalty: Callable[[Round, jax.Array], tuple[jax.Array, dict[str, jax.Array]]],
+    *,
+    terms: Mapping[str, Sequence[Weighed]] = MappingProxyType({}),
+    **more: Any,
+) -> Recipe:
+    """The recipe of a GAN that grows.
+
+    Args:
+        rules: those of `config.phases`, with `generated_labels`.
+        see: `(view, d, images, labels) -> (verdict, advanced d)`, images of the stage's resolution.
+        generate: `(view, key, z, labels) -> (images, advanced generator)`.
+        penalty: `(round, key) -> (cost, metrics)`, the discriminator's own.
+        terms: further ones of the "discriminator" and of the "generator", see `Referee`.
+        more: further attributes of the recipe.
+    """
+    data, grown = config.data, stages(config)
+
+    def deal(view, batch, player, key, key_round):
+        """A judged round, and the generator with its statistics advanced."""
+        key_z, key_y = jax.random.split(key)
+        real = (real_images(view, batch["image"]), batch["label"])
+        z = view.normal(key_z, (len(batch["label"]), generator.dim_z))
+        labels = view.generated_labels(key_y, batch["label"], data.num_classes, rules.generated_labels)
+        made = lambda z, labels: generate(view, jax.random.fold_in(key, 2), z, labels)  # noqa: E731
+        images, g = made(z, labels)
+        players = (functools.partial(see, view), lambda z, labels: made(z, labels)[0])
+        fake, pixel = (images, labels), view.stage.info.factor
+        return referee.round(view, key_round, player, real, fake, z, *players, pixel=pixel)[0], g
+
+    def discriminator_loss(view, batch, key):
+        (key_images, key_penalty), (key_round, key_terms) = map(jax.random.split, (key, jax.random.fold_in(key, 1)))
+        round, g = deal(view, batch, "D", key_images, key_round)
+        value, out = referee.discriminator(round, key_terms)
+        cost, metrics = penalty(round, key_penalty)
+        level = detail(view.stage.info.level, alpha(view))
+        return value + cost, Out({"G": g.stats}, out.aux, {**out.metrics, **metrics, "level": level})
+
+    def generator_loss(view, batch, key):
+        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
+        round, g = deal(view, batch, "G", key, key_round)
+        value, out = referee.generator(round, key_terms)
+        return value, dataclasses.replace(out, stats={"G": g.stats})
+
+    side, label = data.resolution, jnp.zeros(1, jnp.int32)
+    networks = {
+        "G": Network(generator, lambda: (jnp.zeros((1, generator.dim_z)), label), {"level": grown[0].info.level}),
+        "D": Network(discriminator, lambda: (jnp.zeros((1, side, side, data.channels)),)),
+    }
+    referee = Referee(config, rules, checks.collections(networks), **terms)
+    return Recipe(
+        networks=networks,
+        players=opponents(config, reset_at_stage=True),
+        phases=(
+            Phase("discriminator", ("discriminator",), discriminator_loss),
+            Phase("generator", ("generator",), generator_loss),
+            *referee.adaptations(),
+        ),
+        prior=lambda key, options: jax.random.normal(key, (generator.dim_z,)),
+        aux=referee.aux,
+        ema=Ema(("G",), config.ema, stats="copy"),
+        stages=grown,
+        **more,
+    )

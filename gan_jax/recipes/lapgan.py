@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
 from gan_jax.game.rules import FEATURELESS, CommonRules, read
 from gan_jax.layers.heads import Verdict
@@ -80,10 +81,7 @@ def build(config) -> Recipe:
     referees = [Referee(config, of_level, kept, suffix=f"_{side}") for side, of_level in given]
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G",), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config),
         phases=(
             Phase("discriminator", ("discriminator",), functools.partial(loss, player="D")),
             Phase("generator", ("generator",), functools.partial(loss, player="G")),

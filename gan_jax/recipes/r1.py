@@ -15,9 +15,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee, see_logits
 from gan_jax.game.rules import FEATURELESS, CommonRules, read
 from gan_jax.layers.pixels import to_float
@@ -73,10 +74,7 @@ def build(config) -> Recipe:
     referee = Referee(config, rules, checks.collections(networks))
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G",), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config),
         phases=(
             Phase("discriminator_r1", ("discriminator",), penalised_loss, every=rules.r1_every),
             Phase("discriminator", ("discriminator",), discriminator_loss, every=lambda s: s % rules.r1_every != 0),

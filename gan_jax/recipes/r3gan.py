@@ -12,8 +12,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
+from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.game import checks
+from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee, see_logits
 from gan_jax.game.round import Round
 from gan_jax.game.rules import FEATURELESS, Changing, CommonRules, read
@@ -74,10 +75,7 @@ def build(config) -> Recipe:
     referee = Referee(config, rules, checks.collections(networks))
     return Recipe(
         networks=networks,
-        players={
-            "generator": Player(("G",), config.players.generator),
-            "discriminator": Player(("D",), config.players.discriminator),
-        },
+        players=opponents(config),
         phases=(
             Phase("discriminator", ("discriminator",), discriminator_loss),
             Phase("generator", ("generator",), generator_loss, first_slice=1),
