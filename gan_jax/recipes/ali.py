@@ -52,8 +52,7 @@ def build(config) -> Recipe:
         return mean + jnp.exp(log_variance / 2) * view.normal(key, mean.shape), e
 
     def both(view, batch, key):
-        key_z, key_e, key_d = jax.random.split(key, 3)
-        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
+        key_z, key_e, key_d, key_round, key_terms = jax.random.split(key, 5)
         real, unlabelled = to_float(batch["image"]), jnp.zeros_like(batch["label"])
         noise = view.shard(z.draw(key_z, len(real)))
         fake, g = view.net("G")(noise, unlabelled)

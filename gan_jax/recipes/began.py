@@ -47,8 +47,8 @@ def build(config) -> Recipe:
         return Verdict(jnp.abs(images - rebuilt).mean((1, 2, 3)), None, {}), d
 
     def both(view, batch, key):
-        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
-        noise = view.shard(z.draw(key, len(batch["image"])))
+        key_z, key_round, key_terms = jax.random.split(key, 3)
+        noise = view.shard(z.draw(key_z, len(batch["image"])))
 
         def generate(z, labels):
             return view.net("G")(z)[0]

@@ -49,9 +49,8 @@ def build(config) -> Recipe:
     discriminator = Discriminator(biggan.Discriminator(**model.F, **given), **model.D)
 
     def deal(view, batch, key):
-        """A judged round, the scores of both kinds of pair, and the networks with their statistics advanced."""
-        key_z, key_e = jax.random.split(key)
-        key_pseudo, key_real, key_fake, key_judge, key_round = jax.random.split(jax.random.fold_in(key, 1), 5)
+        """A judged round, the scores of both kinds of pair, the networks' advanced statistics, and the key of its terms."""
+        key_z, key_e, key_pseudo, key_real, key_fake, key_judge, key_round, key_terms = jax.random.split(key, 8)
         real, unlabelled = to_float(batch["image"]), jnp.zeros_like(batch["label"])
         z = view.normal(key_z, (len(real), normal.size))
         fake, g = view.net("G")(z, unlabelled)
@@ -64,18 +63,18 @@ def build(config) -> Recipe:
         judge = referee.judge(view, key_judge, lambda images, z: _verdict(view.net("D")(images, z)[0]))
         generate = lambda z, labels: view.net("G")(z, unlabelled)[0]  # noqa: E731
         round = Round(view, real, codes, fake, z, z, key_round, judge, generate, *map(_verdict, scores), pairs=True)
-        return round, zip(*scores, strict=True), {"G": g.stats, "E": e.stats, "D": d.stats}
+        return round, zip(*scores, strict=True), {"G": g.stats, "E": e.stats, "D": d.stats}, key_terms
 
     def discriminator_loss(view, batch, key):
-        round, scores, stats = deal(view, batch, key)
-        value, out = referee.terms("D", round, jax.random.fold_in(key, 2))
+        round, scores, stats, key_terms = deal(view, batch, key)
+        value, out = referee.terms("D", round, key_terms)
         means = {"real_logit": round.real_verdict.logits.mean(), "fake_logit": round.fake_verdict.logits.mean()}
         value += sum(referee.loss.discriminator(*pair) for pair in scores)
         return value, Out(stats, out.aux, {**out.metrics, **means})
 
     def generator_loss(view, batch, key):
-        round, scores, stats = deal(view, batch, key)
-        value, out = referee.terms("G", round, jax.random.fold_in(key, 2))
+        round, scores, stats, key_terms = deal(view, batch, key)
+        value, out = referee.terms("G", round, key_terms)
         return value + sum(referee.loss.exchanged(*pair) for pair in scores), Out(stats, out.aux, out.metrics)
 
     image = jnp.zeros((1, data.resolution, data.resolution, data.channels))

@@ -60,30 +60,31 @@ def build(config) -> Recipe:
         return Verdict(in_turns(*logits), None, {}), d
 
     def deal(view, batch, key, player, pairs):
-        """A judged round with so many generated pairs, the logits of real and generated images by domain, the generator."""
+        """A judged round with so many generated pairs, its logits (real, generated) by domain, G, and the key of its terms."""
+        key_z, key_round, key_terms = jax.random.split(key, 3)
         first, second = apart(to_float(batch["image"]))
-        real, noise = in_turns(first, DOMAINS[rules.domain](second)), view.shard(z.draw(key, pairs))
+        real, noise = in_turns(first, DOMAINS[rules.domain](second)), view.shard(z.draw(key_z, pairs))
         fake, g = view.net("G")(noise)
         unlabelled = [jnp.zeros(len(images), jnp.int32) for images in (real, in_turns(*fake))]
         shown = zip((real, in_turns(*fake)), unlabelled, strict=True)
         generate = lambda z, labels: in_turns(*view.net("G")(z)[0])  # noqa: E731
-        round, _ = referee.round(view, jax.random.fold_in(key, 1), player, *shown, noise, see, generate)
+        round, _ = referee.round(view, key_round, player, *shown, noise, see, generate)
         logits = [
             apart(verdict.logits) if verdict else (None, None) for verdict in (round.real_verdict, round.fake_verdict)
         ]
-        return round, list(zip(*logits, strict=True)), g
+        return round, list(zip(*logits, strict=True)), g, key_terms
 
     def discriminator_loss(view, batch, key):
-        round, logits, g = deal(view, batch, key, "D", len(batch["image"]) // 2)
-        value, out = referee.terms("D", round, jax.random.fold_in(key, 2))
+        round, logits, g, key_terms = deal(view, batch, key, "D", len(batch["image"]) // 2)
+        value, out = referee.terms("D", round, key_terms)
         metrics = {"real_logit": logits[0][0].mean(), "fake_logit": logits[0][1].mean(), **out.metrics}
         return value + sum(referee.loss.discriminator(*pair) for pair in logits), Out({"G": g.stats}, out.aux, metrics)
 
     def generator_loss(view, batch, key):
         # As many pairs as there are images; where each is compared with a real one, as there are real ones of a domain.
         pairs = len(batch["image"]) // (2 if referee.wants_real else 1)
-        round, logits, g = deal(view, batch, key, "G", pairs)
-        value, out = referee.terms("G", round, jax.random.fold_in(key, 2))
+        round, logits, g, key_terms = deal(view, batch, key, "G", pairs)
+        value, out = referee.terms("G", round, key_terms)
         value += sum(referee.fooled(view, fake, real) for real, fake in logits)
         return value, Out({"G": g.stats}, out.aux, out.metrics)
 

@@ -133,29 +133,28 @@ def describe(
     """
     data, grown = config.data, stages(config)
 
-    def deal(view, batch, player, key, key_round):
-        """A judged round, and the generator with its statistics advanced."""
-        key_z, key_y = jax.random.split(key)
+    def deal(view, batch, key, player):
+        """A judged round, the generator with its statistics advanced, and the key of the round's terms."""
+        key_z, key_y, key_g, key_round, key_terms = jax.random.split(key, 5)
         real = (real_images(view, batch["image"]), batch["label"])
         z = view.normal(key_z, (len(batch["label"]), generator.dim_z))
         labels = view.generated_labels(key_y, batch["label"], data.num_classes, rules.generated_labels)
-        made = lambda z, labels: generate(view, jax.random.fold_in(key, 2), z, labels)  # noqa: E731
+        made = lambda z, labels: generate(view, key_g, z, labels)  # noqa: E731
         images, g = made(z, labels)
         players = (functools.partial(see, view), lambda z, labels: made(z, labels)[0])
         fake, pixel = (images, labels), view.stage.info.factor
-        return referee.round(view, key_round, player, real, fake, z, *players, pixel=pixel)[0], g
+        return referee.round(view, key_round, player, real, fake, z, *players, pixel=pixel)[0], g, key_terms
 
     def discriminator_loss(view, batch, key):
-        (key_images, key_penalty), (key_round, key_terms) = map(jax.random.split, (key, jax.random.fold_in(key, 1)))
-        round, g = deal(view, batch, "D", key_images, key_round)
+        key_round, key_penalty = jax.random.split(key)
+        round, g, key_terms = deal(view, batch, key_round, "D")
         value, out = referee.discriminator(round, key_terms)
         cost, metrics = penalty(round, key_penalty)
         level = detail(view.stage.info.level, alpha(view))
         return value + cost, Out({"G": g.stats}, out.aux, {**out.metrics, **metrics, "level": level})
 
     def generator_loss(view, batch, key):
-        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
-        round, g = deal(view, batch, "G", key, key_round)
+        round, g, key_terms = deal(view, batch, key, "G")
         value, out = referee.generator(round, key_terms)
         return value, dataclasses.replace(out, stats={"G": g.stats})
 

@@ -43,7 +43,7 @@ def build(config) -> Recipe:
 
     def loss(view, batch, key, player):
         """Every level's, of real images and those that are refined of real images of the level below."""
-        key_z, key_d = jax.random.split(key)
+        key_z, key_d, key_rounds = jax.random.split(key, 3)
         real, labels = pyramid(to_float(batch["image"]), len(levels)), batch["label"]
         noise, draws = view.shard(z.draw(key_z, len(labels))), itertools.count()
         fake, _ = view.net("G")(noise, labels, real[:-1])
@@ -60,7 +60,7 @@ def build(config) -> Recipe:
 
         value, aux, metrics = jnp.float32(0), {}, {}
         for level, (side, referee) in enumerate(zip(levels, referees, strict=True)):
-            key_round, key_terms = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 1), level))
+            key_round, key_terms = jax.random.split(jax.random.fold_in(key_rounds, level))
             pairs = ((real[level], labels), (fake[level], labels))
             players = (functools.partial(function, level) for function in (see, generate))
             round, _ = referee.round(view, key_round, player, *pairs, noise, *players)

@@ -51,9 +51,9 @@ def build(config) -> Recipe:
         return referee.terms(player, referee.round(view, key_round, "D", *pairs, noise, see, generate)[0], key_terms)
 
     def loss(view, batch, key):
-        key_real, key_fake, key_d, key_g = jax.random.split(jax.random.fold_in(key, 1), 4)
+        key_z, key_real, key_fake, key_d, key_g = jax.random.split(key, 5)
         real = to_float(batch["image"])
-        noise = view.shard(z.draw(key, len(real)))
+        noise = view.shard(z.draw(key_z, len(real)))
         fake, g = view.net("G")(noise, jnp.zeros_like(batch["label"]))
         constant = jax.lax.stop_gradient(fake)
         of_real, e = view.net("E")(referee.augmented(view, real, key_real))

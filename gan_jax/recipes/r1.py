@@ -46,7 +46,7 @@ def build(config) -> Recipe:
 
     def deal(view, batch, key, player):
         """A judged round, and the key of its terms."""
-        (key_z, key_y), (key_round, key_terms) = jax.random.split(key), jax.random.split(jax.random.fold_in(key, 1))
+        key_z, key_y, key_round, key_terms = jax.random.split(key, 4)
         real, noise = (to_float(batch["image"]), batch["label"]), view.normal(key_z, (len(batch["label"]), z.size))
         labels = view.generated_labels(key_y, real[1], data.num_classes, rules.generated_labels)
         generate = lambda z, labels: view.net("G")(z, labels)[0]  # noqa: E731

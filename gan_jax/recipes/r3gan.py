@@ -41,8 +41,7 @@ def build(config) -> Recipe:
 
     def deal(view, batch, key, player):
         """A judged round of images of the same classes; the same as generated images are judged; and the key of its terms."""
-        key_z, key_real, key_fake = jax.random.split(key, 3)
-        key_pseudo, key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1), 3)
+        key_z, key_real, key_fake, key_pseudo, key_round, key_terms = jax.random.split(key, 6)
         see = lambda images, labels: see_logits(view.net("D"), images, labels)[0]  # noqa: E731
         judge_real, judge_fake = (referee.judge(view, key, see) for key in (key_real, key_fake))
         generate = lambda z, labels: view.net("G")(z, labels)[0]  # noqa: E731

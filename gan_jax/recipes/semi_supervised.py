@@ -61,7 +61,7 @@ def build(config) -> Recipe:
 
     def deal(view, batch, key_z, key_real, key_fake, key):
         """A judged round of the unlabelled images, and the generator with its statistics advanced."""
-        key_pseudo, key_judge, key_round, *keys_augment = jax.random.split(key, 5)
+        key_pseudo, key_judge, key_round, *keys_augment, key_draws = jax.random.split(key, 6)
         _, real = apart(to_float(batch["image"]))
         noise, nothing = view.shard(z.draw(key_z, len(real))), jnp.zeros(len(real), jnp.int32)
         fake, g = generate(view, noise)
@@ -69,14 +69,13 @@ def build(config) -> Recipe:
         # Apart, as published: each kind of image has its own draws of dropout and noise.
         shown = zip((real, fake), keys_augment, (key_real, key_fake), strict=True)
         verdicts = [judge(view, referee.augmented(view, images, key), draws) for images, key, draws in shown]
-        seen = referee.judge(view, key_judge, lambda images, labels: judge(view, images, key_judge))
+        seen = referee.judge(view, key_judge, lambda images, labels: judge(view, images, key_draws))
         made = lambda z, labels: generate(view, z)[0]  # noqa: E731
         return Round(view, real, nothing, fake, nothing, noise, key_round, seen, made, *verdicts), g
 
     def discriminator_loss(view, batch, key):
-        key_z, key_told, *keys = jax.random.split(key, 4)
-        key_round, key_augment, key_terms = jax.random.split(jax.random.fold_in(key, 1), 3)
-        round, g = deal(view, batch, key_z, *keys, key_round)
+        key_z, key_told, *keys, key_augment, key_terms = jax.random.split(key, 7)
+        round, g = deal(view, batch, key_z, *keys)
         (labelled, _), (labels, _) = apart(to_float(batch["image"])), apart(batch["label"])
         told = judge(view, referee.augmented(view, labelled, key_augment), key_told)
         supervised = class_cross_entropy(told.answers["classes"], labels)
@@ -88,8 +87,8 @@ def build(config) -> Recipe:
         return value, Out({"G": g.stats}, out.aux, metrics)
 
     def generator_loss(view, batch, key):
-        key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1))
-        round, g = deal(view, batch, *jax.random.split(key, 3), key_round)
+        *keys, key_terms = jax.random.split(key, 5)
+        round, g = deal(view, batch, *keys)
         added, out = referee.terms("G", round, key_terms)
         value = feature_matching(round.fake_verdict.features, round.real_verdict.features)
         return value + added, Out({"G": g.stats}, out.aux, out.metrics)

@@ -5,6 +5,7 @@ latents and labels of its own; the R1 phase sees the real images of the step. It
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
@@ -77,9 +78,10 @@ def describe(
         judge = referee.judge(view, key, lambda images, labels: see_logits(view.net("D"), images, labels)[0])
         return lambda images, labels, augmented=True: judge(prepare(view, images), labels, augmented)
 
-    def play(view, batch, player, key_deal, key_fake, key_real, key):
+    def play(view, batch, key, player):
         """A player's main loss."""
-        (key_y, key_g), (key_pseudo, key_round, key_terms) = jax.random.split(key_deal), jax.random.split(key, 3)
+        key_deal, key_fake, key_real, key_pseudo, key_round, key_terms = jax.random.split(key, 6)
+        key_y, key_g = jax.random.split(key_deal)
         labels = view.generated_labels(key_y, batch["label"], data.num_classes, rules.generated_labels)
         z, generate = deal(view, key_g, len(labels), player)
         images, g = generate(z, labels)
@@ -90,12 +92,6 @@ def describe(
         round = Round(view, *real, images, labels, z, key_round, judge, again, real_verdict, fake_verdict)
         value, out = (referee.discriminator if player == "D" else referee.generator)(round, key_terms)
         return value, dataclasses.replace(out, stats={"G": g.stats})
-
-    def generator_loss(view, batch, key):
-        return play(view, batch, "G", *jax.random.split(key), *jax.random.split(jax.random.fold_in(key, 1)))
-
-    def discriminator_loss(view, batch, key):
-        return play(view, batch, "D", *jax.random.split(key, 3), jax.random.fold_in(key, 1))
 
     def r1_loss(view, batch, key):
         # The gradient is by the images before augmentation. XLA computes the logits once.
@@ -124,9 +120,9 @@ def describe(
             "discriminator": Player(("D",), config.players.discriminator, lazy=rules.r1_every),
         },
         phases=(
-            Phase("generator", ("generator",), generator_loss),
+            Phase("generator", ("generator",), functools.partial(play, player="G")),
             *regularisation,
-            Phase("discriminator", ("discriminator",), discriminator_loss),
+            Phase("discriminator", ("discriminator",), functools.partial(play, player="D")),
             Phase("r1", ("discriminator",), r1_loss, every=rules.r1_every),
             *referee.adaptations(),
         ),

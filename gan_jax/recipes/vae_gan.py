@@ -41,8 +41,7 @@ def build(config) -> Recipe:
     discriminator, label = Discriminator(**model.D, **given, head=terms.head(rules)), jnp.zeros(1, jnp.int32)
 
     def together(view, batch, key):
-        key_z, key_e = jax.random.split(key)
-        key_real, key_drawn, key_judge, key_round, key_terms = jax.random.split(jax.random.fold_in(key, 1), 5)
+        key_z, key_e, key_real, key_drawn, key_judge, key_round, key_terms = jax.random.split(key, 7)
         real, labels = to_float(batch["image"]), jnp.zeros_like(batch["label"])
         codes, e = view.net("E")(real)
         mean, log_variance = jnp.split(codes, 2, axis=-1)

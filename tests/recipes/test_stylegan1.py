@@ -53,7 +53,8 @@ def latents(key):
 
 def generated(view, key):
     """The generated images of the generator's loss that is called with a key."""
-    key_noise = jax.random.split(jax.random.fold_in(key, 2), 3)[2]
+    _, _, key_generate, _, _ = jax.random.split(key, 5)
+    _, _, key_noise = jax.random.split(key_generate, 3)
     ws, _ = view.net("G")(latents(key), batch_of()["label"], method="map")
 
     def noise(layer, shape):
@@ -72,8 +73,8 @@ def test_the_discriminator_s_loss_is_logistic_with_half_gamma_times_r1(born, sta
     view, key = view_of(born, stage), jax.random.key(3)
     value, out = born[0].phases[0].loss(view, batch_of(), key)
     real_images = growing.real_images(view, batch_of()["image"])
-    key_images, _ = jax.random.split(key)
-    real, fake = logits(view, real_images), logits(view, generated(view, key_images))
+    key_round, _ = jax.random.split(key)
+    real, fake = logits(view, real_images), logits(view, generated(view, key_round))
     expected = np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake)).mean()
 
     # R1 as published: with respect to images of the full resolution, which the discriminator sees averaged down.
@@ -95,8 +96,8 @@ def test_the_generator_s_loss_is_non_saturating(born):
 
 def test_both_losses_move_the_average_of_w_by_the_first_latents(born):
     view, key = view_of(born, STANDING), jax.random.key(3)
-    for phase, key_images in zip(born[0].phases, (jax.random.split(key)[0], key), strict=True):
-        w = view.net("G")(latents(key_images), batch_of()["label"], method="map")[0][:, 0]
+    for phase, key_round in zip(born[0].phases, (jax.random.split(key)[0], key), strict=True):
+        w = view.net("G")(latents(key_round), batch_of()["label"], method="map")[0][:, 0]
         _, out = phase.loss(view, batch_of(), key)
         np.testing.assert_allclose(out.stats["G"]["buffers"]["w_avg"], 0.005 * w.mean(0), rtol=1e-4, atol=1e-7)
         assert out.stats["G"]["growth"]["synthesis"]["detail"] == 1
