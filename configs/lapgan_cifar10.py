@@ -12,8 +12,7 @@ claimed; no published one to compare with was verified.
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import on_cifar10
-from gan_jax.game.rules import section
-from gan_jax.recipes.lapgan import Rules
+from gan_jax.game.rules import CommonRules, section
 
 EPOCH = 50_000  # images
 
@@ -40,7 +39,7 @@ def get_config(size: str = ""):
         "schedule": {**falling, "final": 1.00004**-500},
     }
     config.players = {"generator": player, "discriminator": player}
-    config.phases = section(Rules())
+    config.phases = section(CommonRules())
     config.ema = {}
     on_cifar10(config, f"{500 * EPOCH} images", 64, quick)
     return config

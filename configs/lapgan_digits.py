@@ -9,8 +9,7 @@ of the middle level, enlarged, 115 to 134, of the coarsest 274 to 279: benchmark
 
 from gan_jax.config import base, check_argument
 from gan_jax.experiments import adam, on_digits
-from gan_jax.game.rules import section
-from gan_jax.recipes.lapgan import Rules
+from gan_jax.game.rules import CommonRules, section
 
 
 def get_config(size: str = ""):
@@ -27,7 +26,7 @@ def get_config(size: str = ""):
         "D": {"channels": 4 if quick else 16, "width": width, "keep": 0.8, "padded": True},
     }
     config.players = {"generator": adam(5e-4, 0.5, 0.999), "discriminator": adam(1e-3, 0.5, 0.999)}
-    config.phases = section(Rules())
+    config.phases = section(CommonRules())
     config.ema = {"decay": 0.99, "start": "100 steps"}
     on_digits(config, steps=600, quick=quick)
     return config

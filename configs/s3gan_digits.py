@@ -4,7 +4,7 @@
 
 Paper: arXiv 1903.02271, where a tenth to a fifth of ImageNet's labels suffice; here with small networks and an average
 of the generator.
-After 1,000 steps (seed 0) the classifier `digits` recognises 98.3 % of the digits, at a Frechet distance of 1.31 in
+After 1,000 steps (seed 0) the classifier `digits` recognises 99.0 % of the digits, at a Frechet distance of 1.48 in
 its features.
 """
 

@@ -4,7 +4,7 @@
 
 Paper: arXiv 1811.11212: recognised turns in place of labels; here with small networks and an average of the
 generator.
-After 800 steps (seed 0) the classifier `digits` sees a Frechet distance of 3.04 to the real digits.
+After 800 steps (seed 0) the classifier `digits` sees a Frechet distance of 2.78 to the real digits.
 """
 
 from gan_jax.config import base, check_argument

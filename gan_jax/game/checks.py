@@ -38,7 +38,6 @@ def common(config: Any, rules: CommonRules, shapes: Shapes, played: bool, real_i
     Raises:
         ConfigError: see the functions below, one for each subject.
     """
-    _headless(rules, shapes["D"]["params"])
     _single_images(rules, shapes)
     _idle(rules)
     _logits(config, rules, played, real_is_high)
@@ -66,18 +65,7 @@ def game(
 
 def _penalties(rules: CommonRules) -> list[str]:
     """Those that penalise the gradients of single images."""
-    return [name for name in PENALTIES if getattr(rules, name)]
-
-
-def _headless(rules: CommonRules, params: Mapping[str, Any]) -> None:
-    """What only a discriminator's head can answer, where it has no such layer."""
-    for rule, layer in (("minibatch_discrimination", "minibatch"), ("rotation", "rotation")):
-        named = any(layer in layers for layers in params.values() if isinstance(layers, Mapping))
-        if (value := getattr(rules, rule)) and not named:
-            raise ConfigError(
-                f"config.phases.{rule} is {value}, but the discriminator has no head for it: set it to 0, or take another "
-                "family"
-            )
+    return [name for name in (*PENALTIES, *rules.penalties) if getattr(rules, name)]
 
 
 def _single_images(rules: CommonRules, shapes: Shapes) -> None:

@@ -32,12 +32,6 @@ Generate = Callable[[jax.Array, jax.Array], jax.Array]
 _PSEUDO_EVERY, _PSEUDO_HORIZON = 4, 500_000  # steps, images: those of adaptive augmentation
 
 
-def see_logits(d: Net, images: jax.Array, labels: jax.Array) -> tuple[Verdict, Net]:
-    """How a discriminator of images and labels that answers with logits alone is seen."""
-    logits, d = d(images, labels)
-    return Verdict(logits, None, {}), d
-
-
 class Referee:
     """The rules of one game.
 

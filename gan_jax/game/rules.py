@@ -16,8 +16,10 @@ R = TypeVar("R", bound="CommonRules")
 Changing = float | dict[str, Any]  # a number, or one that changes over training, see `engine.durations.at`
 
 
-# Of discriminators whose answer is logits alone, see `CommonRules.refused`.
-FEATURELESS = {"feature_matching": "the discriminator does not tell its features"}
+# Of discriminators whose answer is an error or a code, and no layer's that others could stand beside: `CommonRules.refused`.
+HEADLESS = dict.fromkeys(
+    ("rotation", "rotation_generator", "minibatch_discrimination"), "the discriminator has no last layer for it"
+)
 # Of games in which an encoder plays on the generator's side.
 PAIRS_OF_BOTH = {"top_k": "its players pay for pairs of both kinds, not for generated images alone"}
 
@@ -94,6 +96,8 @@ class CommonRules:
     # Numbers whose range is another than 0 or more.
     positive: ClassVar[tuple[str, ...]] = ("top_k_images",)
     shares: ClassVar[tuple[str, ...]] = ("lecam_decay", "path_length_decay", "top_k_decay")
+    # Weights of the recipe's own that penalise the gradients of single images.
+    penalties: ClassVar[tuple[str, ...]] = ()
     # Rules that the recipe cannot have, and why.
     refused: ClassVar[Mapping[str, str]] = {}
 

@@ -1,6 +1,7 @@
 """What a discriminator says of images, and the last layers that say it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -25,6 +26,29 @@ class Verdict(NamedTuple):
     logits: jax.Array
     features: jax.Array | None
     answers: Mapping[str, jax.Array]
+
+
+def told(
+    features: jax.Array,
+    logits: Callable[[jax.Array], jax.Array],
+    questions: Mapping[str, int] = MappingProxyType({}),
+    minibatch: int = 0,
+    suffix: str = "",
+) -> Verdict:
+    """The verdict of a discriminator whose last layers are not a `Head`'s. To be called in its compact method.
+
+    Args:
+        features: [n, d], in front of its last layers.
+        logits: these layers, of features float32 [n, d + minibatch]; what they return is the verdict's logits.
+        questions, minibatch: see `Head`.
+        suffix: behind the names of the layers that this adds.
+    """
+    features = features.astype(jnp.float32)
+    if minibatch:
+        features = MinibatchDiscrimination(minibatch, name=f"minibatch{suffix}")(features)
+    init = {"kernel_init": nn.initializers.lecun_normal(), "bias_init": nn.initializers.zeros}
+    answers = {name: Dense(size, **init, name=name + suffix)(features) for name, size in questions.items()}
+    return Verdict(logits(features), features, answers)
 
 
 class Head(nn.Module):

@@ -62,7 +62,7 @@ class Generator(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Images [n, r, r, c] float32 -> as many, made of codes of `dim_z` numbers.
+    """Images [n, r, r, c] float32 -> as many, and the codes float32 [n, dim_z] of which they are made.
 
     Attributes:
         dim_z: size of the codes. The others are those of `Generator`; widths of the encoder are 1, 2, 3 ... times `channels`.
@@ -75,7 +75,7 @@ class Autoencoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         conv = functools.partial(_conv, dtype=self.dtype)
         halve = functools.partial(StridedConv, kernel_size=3, kernel_init=_glorot, dtype=self.dtype)
         x = nn.elu(conv(self.channels, name="input")(images))
@@ -88,4 +88,4 @@ class Autoencoder(nn.Module):
                 x = nn.elu(halve(width, name=f"halve_{level}")(x))
         codes = Dense(self.dim_z, kernel_init=_glorot, bias_init=_zeros, name="codes")(x.reshape(len(x), -1))
         decoder = Generator(self.resolution, self.channels, self.image_channels, self.dtype, name="decoder")
-        return decoder(codes)
+        return decoder(codes), codes

@@ -6,6 +6,7 @@ are those of `networks.biggan`, without classes.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -33,11 +34,16 @@ class Code(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """A discriminator's logits [n] float32 of images, of latents and of both together, high for real images."""
+    """What a discriminator says of n images and latents.
 
-    image: jax.Array
-    latent: jax.Array
-    joint: jax.Array
+    Attributes:
+        logits: [n] float32 each, of images, of latents and of both together, high for real images.
+        features, answers: of images, see `Verdict`.
+    """
+
+    logits: tuple[jax.Array, jax.Array, jax.Array]
+    features: jax.Array
+    answers: Mapping[str, jax.Array]
 
 
 class _Bottleneck(nn.Module):
@@ -127,7 +133,8 @@ class Discriminator(nn.Module):
         of_z = self._layers(z, "latent", train)
         of_both = self._layers(jnp.concatenate([verdict.features, of_z], -1), "joint", train)
         score = functools.partial(Dense, 1, self.sn_eps)
-        return Scores(verdict.logits, score(name="latent_score")(of_z)[:, 0], score(name="joint_score")(of_both)[:, 0])
+        of_latent, of_pair = score(name="latent_score")(of_z)[:, 0], score(name="joint_score")(of_both)[:, 0]
+        return Scores((verdict.logits, of_latent, of_pair), verdict.features, verdict.answers)
 
     def _layers(self, h, name, train):
         for i in range(self.blocks):

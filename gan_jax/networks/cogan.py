@@ -6,11 +6,14 @@ discriminators.
 """
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.layers.heads import Head, Verdict
 from gan_jax.layers.linear import Dense
 from gan_jax.layers.norm import BatchNorm
 from gan_jax.layers.strided import ConvTranspose, StridedConv
@@ -50,25 +53,30 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images of either domain, each [n, r, r, c] float32 in [-1, 1] -> float32 logits [n] of either."""
+    """Images of either domain, each [n, r, r, c] float32 in [-1, 1] -> a `Verdict` of either.
+
+    Attributes:
+        head: what both are asked beside logits, see `layers.heads.Head`, which they share.
+    """
 
     resolution: int
     channels: int = 64
+    head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, first: jax.Array, second: jax.Array, train: bool = True) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, first: jax.Array, second: jax.Array, train: bool = True) -> tuple[Verdict, Verdict]:
         width, *deeper = widths(self.resolution, self.channels)
         down = [
             StridedConv(features, use_bias=False, dtype=self.dtype, name=f"down_{i}")
             for i, features in enumerate(deeper, 1)
         ]
-        head = Dense(1, kernel_init=nn.initializers.normal(0.02), bias_init=nn.initializers.zeros, name="head")
+        head = Head(**dict(self.head), name="head")
 
         def judge(images, domain):
             x = nn.leaky_relu(StridedConv(width, dtype=self.dtype, name=f"input_{domain}")(images), 0.2)
             for layer in down:
                 x = nn.leaky_relu(layer(x), 0.2)
-            return head(x.astype(jnp.float32).reshape(len(x), -1))[:, 0]
+            return head(x.reshape(len(x), -1), None)
 
         return judge(first, "a"), judge(second, "b")

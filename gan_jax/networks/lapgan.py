@@ -8,7 +8,8 @@ label. Kernels and biases are PyTorch's U(+-1/sqrt(fan_in)). Labels are class nu
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers.dropout import keeping
+from gan_jax.layers.heads import Verdict, told
 from gan_jax.layers.linear import Conv, Dense, rows
 from gan_jax.layers.strided import StridedConv
 
@@ -112,10 +114,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images of all levels, coarsest first, and labels -> float32 logits [n] of each level.
+    """Images of all levels, coarsest first, and labels -> a `Verdict` of each level.
 
     Attributes:
         width: of the two hidden layers of the coarsest level. keep: share of the hidden units that dropout keeps.
+        head: what each level is asked beside logits, see `layers.heads.told`.
         padded: whether convolutions pad zeros; without, as published, finer levels need 13 pixels or more.
 
     The others are those of `Generator`.
@@ -126,17 +129,18 @@ class Discriminator(nn.Module):
     channels: int = 128
     keep: float = 0.5
     padded: bool = False
+    head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: Sequence[jax.Array], labels: jax.Array, train: bool = True) -> tuple[jax.Array, ...]:
+    def __call__(self, images: Sequence[jax.Array], labels: jax.Array, train: bool = True) -> tuple[Verdict, ...]:
         still = not train or self.is_initializing()
         drop = functools.partial(keeping, self.keep, still=still)
         first, *finer = images
         x = jnp.concatenate([first.reshape(len(first), -1), *_classes(labels, self.num_classes)], -1)
         for i in range(2):
             x = drop()(nn.relu(_dense(self.width, name=f"hidden_{i}")(x)))
-        logits = [_dense(1, name="output")(x)[:, 0]]
+        verdicts = [told(x, lambda x: _dense(1, name="output")(x)[:, 0], **dict(self.head))]
         given = {"kernel_init": _uniform, "padded": self.padded, "dtype": self.dtype}
         conv = functools.partial(StridedConv, self.channels, 5, **given)
         for level, x in enumerate(finer, start=1):
@@ -148,8 +152,9 @@ class Discriminator(nn.Module):
             x = _with_plane(x, labels, self.num_classes, f"plane_{level}")
             x = nn.relu(conv(stride=1, name=f"conv_{level}_0")(x))
             x = nn.relu(conv(name=f"conv_{level}_1")(x)).astype(jnp.float32)
-            logits.append(_dense(1, name=f"output_{level}")(drop()(x.reshape(len(x), -1)))[:, 0])
-        return tuple(logits)
+            judge = lambda x, name=f"output_{level}": _dense(1, name=name)(x)[:, 0]  # noqa: E731
+            verdicts.append(told(drop()(x.reshape(len(x), -1)), judge, **dict(self.head), suffix=f"_{level}"))
+        return tuple(verdicts)
 
 
 class _Refiner(nn.Module):

@@ -10,6 +10,8 @@ mean behind them; what the code does is done here.
 """
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,6 +20,7 @@ import jax.numpy as jnp
 from gan_jax.layers import fir
 from gan_jax.layers.equalized import EqualizedConv, EqualizedDense
 from gan_jax.layers.growth import composed, faded, shares, sides, width
+from gan_jax.layers.heads import Verdict, told
 from gan_jax.layers.linear import rows
 from gan_jax.layers.minibatch_stddev import minibatch_stddev
 from gan_jax.layers.norm import pixel_norm
@@ -81,8 +84,9 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [n, s, s, c] float32 -> float32 [n, outputs]. The side s, 4 to the full resolution, says which level it is.
+    """Images [n, s, s, c] float32 -> `Verdict` with float32 [n, outputs] for logits.
 
+    The side s, 4 to the full resolution, says which level it is.
     While that level fades in, `alpha` is its share of the features that the level below gets.
 
     Attributes:
@@ -90,6 +94,7 @@ class Discriminator(nn.Module):
         outputs: numbers for each image: 1, or with ProGAN's auxiliary classifier 1 + classes.
         blur: smooth by (1, 2, 1) before each halving, as in StyleGAN's discriminator (NVlabs/stylegan, `D_basic`).
         group: images over which the minibatch standard deviation is taken.
+        head: what is asked beside logits, see `layers.heads.told`.
     """
 
     resolution: int
@@ -98,10 +103,11 @@ class Discriminator(nn.Module):
     group: int = 4
     channel_base: int = 16384
     channel_max: int = 512
+    head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, alpha: jax.Array | None = None) -> jax.Array:
+    def __call__(self, images: jax.Array, *, alpha: jax.Array | None = None) -> Verdict:
         conv = functools.partial(EqualizedConv, gain=HE, dtype=self.dtype)
         level_side = images.shape[1]
 
@@ -124,4 +130,4 @@ class Discriminator(nn.Module):
         x = minibatch_stddev(x, self.group)
         x = leaky_relu(conv(features(4), 3, name="conv_4")(x)).astype(jnp.float32).reshape(len(x), -1)
         x = leaky_relu(EqualizedDense(features(2), gain=HE, name="dense_4")(x))
-        return EqualizedDense(self.outputs, name="output")(x)
+        return told(x, EqualizedDense(self.outputs, name="output"), **dict(self.head))

@@ -8,6 +8,8 @@ Both networks take `widths`, `groups` and `blocks` with one entry per stage, fro
 """
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,6 +17,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.layers import fir
+from gan_jax.layers.heads import Verdict, told
 from gan_jax.layers.linear import Dense, Embed
 
 BASE = 4  # pixels of the lowest stage
@@ -143,10 +146,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [n, r, r, c] float32 in [-1, 1] and labels -> float32 logits [n].
+    """Images [n, r, r, c] float32 in [-1, 1] and labels -> `Verdict`.
 
     With classes, a logit is the product of the image's features and the embedding of its label (projection).
-    Attributes as in `Generator`; `embedding_dim` is the number of those features, and does nothing without classes.
+    Attributes as in `Generator`; `embedding_dim` is the number of those features, and does nothing without classes; `head`:
+    what is asked beside logits, see `layers.heads.told`.
     """
 
     resolution: int
@@ -156,10 +160,11 @@ class Discriminator(nn.Module):
     blocks: tuple[int, ...]
     embedding_dim: int = 768
     float32_stages: int = 1
+    head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, labels: jax.Array) -> Verdict:
         _check(self)
         top = len(self.widths) - 1
         x = _pointwise(self.widths[top], dtype=_dtype(self, top), name="input")(images)
@@ -173,12 +178,16 @@ class Discriminator(nn.Module):
         # A depthwise 4x4 convolution without padding, of 4x4 pixels.
         basis = self.param("basis", nn.initializers.normal(1 / BASE), (BASE, BASE, self.widths[0]))
         features = jnp.sum(x.astype(jnp.float32) * basis, axis=(1, 2))
-        if not self.num_classes:
-            return _pointwise(1, name="features")(features)[:, 0]
-        features = _pointwise(self.embedding_dim, name="features")(features)
-        table = _table(self.embedding_dim**-0.5)
-        embedding = Embed(self.num_classes, self.embedding_dim, embedding_init=table, name="embedding")(labels)
-        return jnp.sum(features * embedding, axis=-1)
+
+        def logits(features):
+            if not self.num_classes:
+                return _pointwise(1, name="features")(features)[:, 0]
+            features = _pointwise(self.embedding_dim, name="features")(features)
+            table = _table(self.embedding_dim**-0.5)
+            embedding = Embed(self.num_classes, self.embedding_dim, embedding_init=table, name="embedding")(labels)
+            return jnp.sum(features * embedding, axis=-1)
+
+        return told(features, logits, **dict(self.head))
 
 
 def _blocks(network, stage, x):

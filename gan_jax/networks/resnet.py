@@ -7,13 +7,15 @@ float32 [n, num_classes], see `layers.linear.rows`.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
+from gan_jax.layers.heads import Verdict, told
 from gan_jax.layers.linear import Conv, Dense, Embed, rows
 from gan_jax.layers.resample import upsample2
 
@@ -96,20 +98,21 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [n, r, r, c] float32 in [-1, 1] and labels -> float32 logits [n].
+    """Images [n, r, r, c] float32 in [-1, 1] and labels -> `Verdict`.
 
     The last layer has one logit for each class, and that of the label counts, or the sum over a vector.
-    Attributes as in `Generator`.
+    Attributes as in `Generator`; `head`: what is asked beside logits, see `layers.heads.told`.
     """
 
     resolution: int
     num_classes: int
     channels: int = 64
     max_channels: int = 1024
+    head: Mapping[str, Any] = ()
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, labels: jax.Array) -> Verdict:
         conv = functools.partial(Conv, kernel_init=_uniform, dtype=self.dtype)
         first, *deeper = widths(self.resolution, self.channels, self.max_channels)
         x = conv(first, 3, name="input")(images)
@@ -118,6 +121,9 @@ class Discriminator(nn.Module):
             # 3x3 means at every second pixel, zeros beyond the edge counted, as published.
             x = nn.avg_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
             x = ResidualBlock(features, conv, name=f"block_{i}")(x)
-        features = _activation(x).astype(jnp.float32).reshape(len(x), -1)
-        logits = Dense(max(self.num_classes, 1), kernel_init=_uniform, name="output")(features)
-        return jnp.sum(logits * (rows(jnp.eye(self.num_classes), labels) if self.num_classes else 1), axis=-1)
+
+        def logits(features):
+            outputs = Dense(max(self.num_classes, 1), kernel_init=_uniform, name="output")(features)
+            return jnp.sum(outputs * (rows(jnp.eye(self.num_classes), labels) if self.num_classes else 1), axis=-1)
+
+        return told(_activation(x).reshape(len(x), -1), logits, **dict(self.head))

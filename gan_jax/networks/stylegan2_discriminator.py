@@ -5,6 +5,8 @@ images down to 8 pixels, then minibatch standard deviation and two dense layers 
 """
 
 import functools
+from collections import abc
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -14,6 +16,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.layers.bias_act import bias_act
 from gan_jax.layers.equalized import EqualizedConv, EqualizedDense
 from gan_jax.layers.fir import downsample
+from gan_jax.layers.heads import Verdict, told
 from gan_jax.layers.minibatch_stddev import minibatch_stddev
 from gan_jax.layers.remat import rematted
 from gan_jax.networks.mapping import Mapping
@@ -23,7 +26,7 @@ _ACT_GAIN = 2**0.5
 
 
 class Discriminator(nn.Module):
-    """Images [n, r, r, c] float32 in [-1, 1] and labels -> float32 logits [n].
+    """Images [n, r, r, c] float32 in [-1, 1] and labels -> `Verdict`.
 
     Attributes:
         resolution: side of the images, a power of two.
@@ -34,6 +37,7 @@ class Discriminator(nn.Module):
         stddev_group: images in a group of the minibatch standard deviation, None for the batch.
         conv_clamp: bound on the activations, None for none; published with half precision.
         half_resolutions: the highest so many resolutions compute in `dtype`, the others in float32.
+        head: what is asked beside logits, see `layers.heads.told`.
         remat: activations that the backward pass computes anew, see `layers.remat`.
         dtype: of the convolutions at these.
     """
@@ -47,11 +51,12 @@ class Discriminator(nn.Module):
     stddev_group: int | None = 4
     conv_clamp: float | None = None
     half_resolutions: int = 4
+    head: abc.Mapping[str, Any] = ()
     remat: str | None = None
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, labels: jax.Array) -> Verdict:
         if self.architecture not in ("resnet", "skip", "orig"):
             raise ConfigError(
                 f'config.model.D.architecture is {self.architecture!r}: expected "resnet", "skip" or "orig"'
@@ -64,12 +69,12 @@ class Discriminator(nn.Module):
             block = _Block(widths[r], widths[r // 2], self.architecture, clamp, dtype, name=f"b{r}")
             x = rematted(block, self.remat, r)(x, images)
             images = downsample(images) if skip else None
-        head = _Head(widths[4], self.num_classes, self.stddev_group, clamp, skip, name="b4")
-        features = head(x.astype(jnp.float32), images)
+        head = _Head(widths[4], self.num_classes, self.stddev_group, clamp, skip, self.head, name="b4")
+        verdict = head(x.astype(jnp.float32), images)
         if not self.num_classes:
-            return features[:, 0]
+            return verdict._replace(logits=verdict.logits[:, 0])
         mapped = Mapping(self.mapping_layers, widths[4], self.num_classes, name="mapping")(None, labels)
-        return jnp.sum(features * mapped, axis=-1) * widths[4] ** -0.5
+        return verdict._replace(logits=jnp.sum(verdict.logits * mapped, axis=-1) * widths[4] ** -0.5)
 
 
 class _Block(nn.Module):
@@ -98,19 +103,20 @@ class _Block(nn.Module):
 
 
 class _Head(nn.Module):
-    """Features [n, 4, 4, features] -> [n, 1], or [n, features] for the product with mapped labels."""
+    """Features [n, 4, 4, features] -> `Verdict` with [n, 1], or [n, features] for the product with mapped labels."""
 
     features: int
     num_classes: int
     stddev_group: int | None
     clamp: float | None
     skip: bool
+    asked: abc.Mapping[str, Any]
 
     @nn.compact
-    def __call__(self, x: jax.Array, images: jax.Array | None) -> jax.Array:
+    def __call__(self, x: jax.Array, images: jax.Array | None) -> Verdict:
         if self.skip:
             x += bias_act(EqualizedConv(self.features, 1, name="fromrgb")(images))
         x = minibatch_stddev(x, self.stddev_group)
         x = bias_act(EqualizedConv(self.features, 3, name="conv")(x), clamp=self.clamp)
         x = bias_act(EqualizedDense(self.features, name="fc")(x.reshape(len(x), -1)))
-        return EqualizedDense(self.features if self.num_classes else 1, name="out")(x)
+        return told(x, EqualizedDense(self.features if self.num_classes else 1, name="out"), **dict(self.asked))

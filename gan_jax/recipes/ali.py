@@ -14,12 +14,11 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.latents import latents
 from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
-from gan_jax.game.rules import FEATURELESS, PAIRS_OF_BOTH, CommonRules, read
-from gan_jax.layers.heads import Verdict
+from gan_jax.game.rules import PAIRS_OF_BOTH, CommonRules, read
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.ali import Discriminator
 from gan_jax.networks.dcgan import Generator
@@ -32,7 +31,7 @@ class Rules(CommonRules):
 
     stochastic: bool = True
 
-    refused: ClassVar = {**FEATURELESS, **PAIRS_OF_BOTH}
+    refused: ClassVar = PAIRS_OF_BOTH
 
 
 def build(config) -> Recipe:
@@ -41,7 +40,7 @@ def build(config) -> Recipe:
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
     encoder = Encoder(**model.E, **given, outputs=model.G.dim_z * (2 if rules.stochastic else 1))
-    discriminator = Discriminator(**model.D, **given)
+    discriminator = Discriminator(**model.D, **given, head=terms.head(rules))
     z, label = latents(model.latents, model.G.dim_z), jnp.zeros(1, jnp.int32)
 
     def encode(view, images, key):
@@ -59,8 +58,7 @@ def build(config) -> Recipe:
         codes, e = encode(view, real, key_e)
 
         def see(d, images, codes):
-            logits, d = d(images, codes, rngs={"noise": key_d})
-            return Verdict(logits, None, {}), d
+            return d(images, codes, rngs={"noise": key_d})
 
         def generate(z, labels):
             return view.net("G")(z, unlabelled)[0]

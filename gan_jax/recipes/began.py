@@ -18,7 +18,7 @@ from gan_jax.game import checks
 from gan_jax.game.latents import latents
 from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
+from gan_jax.game.rules import HEADLESS, CommonRules, read
 from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.began import Autoencoder, Generator
@@ -31,7 +31,7 @@ class Rules(CommonRules):
     gamma: float = 0.5
     step: float = 0.001
 
-    refused: ClassVar = FEATURELESS
+    refused: ClassVar = HEADLESS
 
 
 def build(config) -> Recipe:
@@ -43,8 +43,8 @@ def build(config) -> Recipe:
     z = latents(model.latents, autoencoder.dim_z)
 
     def see(d, images, labels):
-        rebuilt, d = d(images)
-        return Verdict(jnp.abs(images - rebuilt).mean((1, 2, 3)), None, {}), d
+        (rebuilt, codes), d = d(images)
+        return Verdict(jnp.abs(images - rebuilt).mean((1, 2, 3)), codes, {}), d
 
     def both(view, batch, key):
         key_z, key_round, key_terms = jax.random.split(key, 3)

@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Player, Recipe, compute_dtype
-from gan_jax.errors import ConfigError
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.latents import latents
 from gan_jax.game.referee import Referee
 from gan_jax.game.round import Round
-from gan_jax.game.rules import FEATURELESS, PAIRS_OF_BOTH, CommonRules, read
+from gan_jax.game.rules import PAIRS_OF_BOTH, CommonRules, read
 from gan_jax.layers.heads import Verdict
 from gan_jax.layers.norm import standing
 from gan_jax.layers.pairs import apart, in_turns
@@ -36,7 +35,7 @@ class Rules(CommonRules):
     discriminator_steps: int = 2
 
     positive: ClassVar = (*CommonRules.positive, "discriminator_steps")
-    refused: ClassVar = {**FEATURELESS, **PAIRS_OF_BOTH}
+    refused: ClassVar = PAIRS_OF_BOTH
 
 
 def build(config) -> Recipe:
@@ -46,7 +45,7 @@ def build(config) -> Recipe:
     generator = biggan.Generator(**model.G, **given, image_channels=data.channels)
     normal, label = latents("normal", generator.latent_dim), jnp.zeros(1, jnp.int32)
     encoder = Encoder(**model.E, dim_z=normal.size, dtype=given["dtype"])
-    discriminator = Discriminator(biggan.Discriminator(**model.F, **given), **model.D)
+    discriminator = Discriminator(biggan.Discriminator(**model.F, **given, head=terms.head(rules)), **model.D)
 
     def deal(view, batch, key):
         """A judged round, the scores of both kinds of pair, the networks' advanced statistics, and the key of its terms."""
@@ -58,12 +57,18 @@ def build(config) -> Recipe:
         codes = code.mean + code.deviation * view.normal(key_e, z.shape)
         real, codes = referee.real(view, key_pseudo, (real, codes), (fake, z))
         seen = (referee.augmented(view, real, key_real), referee.augmented(view, fake, key_fake))
-        answers, d = view.net("D")(in_turns(*seen), in_turns(codes, z))
-        scores = tuple(zip(*map(apart, answers), strict=True))
+        if judges_apart:
+            real_scores, d = view.net("D")(seen[0], codes)
+            fake_scores, d = d(seen[1], z)
+        else:
+            both, d = view.net("D")(in_turns(*seen), in_turns(codes, z))
+            real_scores, fake_scores = (jax.tree.map(lambda x, i=i: apart(x)[i], both) for i in (0, 1))
         judge = referee.judge(view, key_judge, lambda images, z: _verdict(view.net("D")(images, z)[0]))
         generate = lambda z, labels: view.net("G")(z, unlabelled)[0]  # noqa: E731
-        round = Round(view, real, codes, fake, z, z, key_round, judge, generate, *map(_verdict, scores), pairs=True)
-        return round, zip(*scores, strict=True), {"G": g.stats, "E": e.stats, "D": d.stats}, key_terms
+        verdicts = map(_verdict, (real_scores, fake_scores))
+        round = Round(view, real, codes, fake, z, z, key_round, judge, generate, *verdicts, pairs=True)
+        scores = zip(real_scores.logits, fake_scores.logits, strict=True)
+        return round, scores, {"G": g.stats, "E": e.stats, "D": d.stats}, key_terms
 
     def discriminator_loss(view, batch, key):
         round, scores, stats, key_terms = deal(view, batch, key)
@@ -85,12 +90,8 @@ def build(config) -> Recipe:
     }
     shapes = checks.collections(networks)
     checks.statistics(config, shapes)
-    if "batch_stats" in shapes["D"]:
-        raise ConfigError(
-            f"config.model.F.norm is {model.F.norm!r}, by which real and generated images, which F sees together, would have "
-            'common statistics: set it to "layer" or "none"'
-        )
-
+    # As batch normalisation and what compares images must not mix the two kinds.
+    judges_apart = "batch_stats" in shapes["D"] or rules.minibatch_discrimination > 0
     referee = Referee(config, rules, shapes)
 
     def with_standing(variables, z, labels):
@@ -114,7 +115,7 @@ def build(config) -> Recipe:
 
 
 def _verdict(scores):
-    return Verdict(sum(scores), None, {})
+    return Verdict(sum(scores.logits), scores.features, scores.answers)
 
 
 def reconstruct(recipe: Recipe, variables, images: jax.Array) -> jax.Array:

@@ -6,19 +6,17 @@ of the first domain; `pairs` makes both.
 """
 
 import dataclasses
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
 from gan_jax.errors import ConfigError
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.latents import latents
 from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
-from gan_jax.layers.heads import Verdict
+from gan_jax.game.rules import CommonRules, read
 from gan_jax.layers.pairs import apart, in_turns
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.cogan import Discriminator, Generator
@@ -39,8 +37,6 @@ class Rules(CommonRules):
 
     domain: str = "negative"
 
-    refused: ClassVar = FEATURELESS
-
 
 def build(config) -> Recipe:
     data, model, rules = config.data, config.model, read(Rules, config.phases)
@@ -53,11 +49,11 @@ def build(config) -> Recipe:
         )
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**model.G, **given, image_channels=data.channels)
-    discriminator, z = Discriminator(**model.D, **given), latents(model.latents, model.G.dim_z)
+    discriminator, z = Discriminator(**model.D, **given, head=terms.head(rules)), latents(model.latents, model.G.dim_z)
 
     def see(d, images, labels):
-        logits, d = d(*apart(images))
-        return Verdict(in_turns(*logits), None, {}), d
+        verdicts, d = d(*apart(images))
+        return jax.tree.map(in_turns, *verdicts), d
 
     def deal(view, batch, key, player, pairs):
         """A judged round with so many generated pairs, its logits (real, generated) by domain, G, and the key of its terms."""

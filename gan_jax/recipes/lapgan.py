@@ -10,35 +10,28 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.latents import latents
 from gan_jax.game.opponents import opponents
 from gan_jax.game.referee import Referee
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
-from gan_jax.layers.heads import Verdict
+from gan_jax.game.rules import CommonRules, read
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.lapgan import Discriminator, Generator, pyramid, sides
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Rules(CommonRules):
-    """The common ones."""
-
-    refused: ClassVar = FEATURELESS
-
-
 def build(config) -> Recipe:
-    data, model, rules = config.data, config.model, read(Rules, config.phases)
+    data, model, rules = config.data, config.model, read(CommonRules, config.phases)
     levels = sides(data.resolution, model.coarsest)
     given = {"num_classes": data.num_classes, "dtype": compute_dtype(config)}
     shapes = {"resolution": data.resolution, "coarsest": model.coarsest, "image_channels": data.channels}
-    generator, discriminator = Generator(**model.G, **shapes, **given), Discriminator(**model.D, **given)
+    generator = Generator(**model.G, **shapes, **given)
+    discriminator = Discriminator(**model.D, **given, head=terms.head(rules))
     z = latents(model.latents, generator.latent_dim)
 
     def loss(view, batch, key, player):
@@ -52,8 +45,8 @@ def build(config) -> Recipe:
             """The levels know nothing of each other, and those that nobody asks are not computed."""
             asked = [jnp.zeros((len(images), side, side, data.channels)) for side in levels]
             asked[level] = images
-            logits, d = d(asked, labels, rngs={"noise": jax.random.fold_in(key_d, next(draws))})
-            return Verdict(logits[level], None, {}), d
+            verdicts, d = d(asked, labels, rngs={"noise": jax.random.fold_in(key_d, next(draws))})
+            return verdicts[level], d
 
         def generate(level, z, labels):
             return view.net("G")(z, labels, real[:-1])[0][level]

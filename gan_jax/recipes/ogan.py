@@ -11,6 +11,7 @@ G(0.9 E(x)), E(x) made standard (`reconstruct`).
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,15 +21,22 @@ from gan_jax.errors import ConfigError
 from gan_jax.game import checks
 from gan_jax.game.latents import latents
 from gan_jax.game.referee import Referee, joined
-from gan_jax.game.rules import CommonRules, read
+from gan_jax.game.rules import HEADLESS, CommonRules, read
 from gan_jax.layers.heads import Verdict
 from gan_jax.layers.pixels import to_float
 from gan_jax.networks.dcgan import Generator
 from gan_jax.networks.encoder import Encoder
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules(CommonRules):
+    """The common ones."""
+
+    refused: ClassVar = HEADLESS
+
+
 def build(config) -> Recipe:
-    data, model, rules = config.data, config.model, read(CommonRules, config.phases)
+    data, model, rules = config.data, config.model, read(Rules, config.phases)
     if model.G.dim_z < 2:
         raise ConfigError(f"config.model.G.dim_z is {model.G.dim_z}: expected 2 or more, as less cannot correlate")
     checks.labels(model, 0)

@@ -13,8 +13,7 @@ from typing import ClassVar
 
 from gan_jax.engine.recipe import Recipe, compute_dtype
 from gan_jax.game import terms
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
-from gan_jax.layers.heads import Verdict
+from gan_jax.game.rules import CommonRules, read
 from gan_jax.losses.auxiliary import class_cross_entropy
 from gan_jax.losses.penalties import drift
 from gan_jax.networks.progan import Discriminator, Generator
@@ -31,18 +30,22 @@ class Rules(CommonRules):
     auxiliary: float = 1.0
     generated_labels: str = "batch"
 
-    refused: ClassVar = {**FEATURELESS, "gradient_penalty": "that weight is config.phases.penalty here"}
+    penalties: ClassVar = ("penalty",)
+    refused: ClassVar = {"gradient_penalty": "that weight is config.phases.penalty here"}
 
 
 def build(config) -> Recipe:
     data, rules = config.data, read(Rules, config.phases)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, num_classes=data.num_classes, image_channels=data.channels)
-    discriminator = Discriminator(**config.model.D, **given, outputs=1 + data.num_classes)
+    discriminator = Discriminator(**config.model.D, **given, outputs=1 + data.num_classes, head=terms.head(rules))
 
     def see(view, d, images, labels):
-        outputs, d = d(images, alpha=growing.alpha(view))
-        return Verdict(outputs[:, 0], None, {"classes": outputs[:, 1:]} if data.num_classes else {}), d
+        verdict, d = d(images, alpha=growing.alpha(view))
+        outputs, answers = verdict.logits, dict(verdict.answers)
+        if data.num_classes:
+            answers["classes"] = outputs[:, 1:]
+        return verdict._replace(logits=outputs[:, 0], answers=answers), d
 
     def generate(view, key, z, labels):
         return view.net("G")(z, labels, level=view.stage.info.level, alpha=growing.alpha(view))

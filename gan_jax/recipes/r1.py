@@ -10,17 +10,18 @@ making an update of its own, so Adam takes one step as ever and its rates need n
 """
 
 import dataclasses
+import operator
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.latents import latents
 from gan_jax.game.opponents import opponents
-from gan_jax.game.referee import Referee, see_logits
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
+from gan_jax.game.referee import Referee
+from gan_jax.game.rules import CommonRules, read
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.resnet import Discriminator, Generator
@@ -35,14 +36,15 @@ class Rules(CommonRules):
     generated_labels: str = "batch"
 
     positive: ClassVar = (*CommonRules.positive, "r1_every")
-    refused: ClassVar = {**FEATURELESS, "r1": "that weight is config.phases.gamma here"}
+    penalties: ClassVar = ("gamma",)
+    refused: ClassVar = {"r1": "that weight is config.phases.gamma here"}
 
 
 def build(config) -> Recipe:
     data, rules, z = config.data, read(Rules, config.phases), latents("normal", config.model.dim_z)
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
-    discriminator = Discriminator(**config.model.D, **given)
+    discriminator = Discriminator(**config.model.D, **given, head=terms.head(rules))
 
     def deal(view, batch, key, player):
         """A judged round, and the key of its terms."""
@@ -51,7 +53,7 @@ def build(config) -> Recipe:
         labels = view.generated_labels(key_y, real[1], data.num_classes, rules.generated_labels)
         generate = lambda z, labels: view.net("G")(z, labels)[0]  # noqa: E731
         fake = (generate(noise, labels), labels)
-        return referee.round(view, key_round, player, real, fake, noise, see_logits, generate)[0], key_terms
+        return referee.round(view, key_round, player, real, fake, noise, operator.call, generate)[0], key_terms
 
     def discriminator_loss(view, batch, key):
         return referee.discriminator(*deal(view, batch, key, "D"))

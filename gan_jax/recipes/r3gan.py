@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Network, Out, Phase, Recipe, compute_dtype
-from gan_jax.game import checks
+from gan_jax.game import checks, terms
 from gan_jax.game.opponents import opponents
-from gan_jax.game.referee import Referee, see_logits
+from gan_jax.game.referee import Referee
 from gan_jax.game.round import Round
-from gan_jax.game.rules import FEATURELESS, Changing, CommonRules, read
+from gan_jax.game.rules import Changing, CommonRules, read
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.r3gan import Discriminator, Generator
@@ -30,19 +30,20 @@ class Rules(CommonRules):
     loss: str = "relativistic"
     gamma: Changing = 1.0
 
-    refused: ClassVar = {**FEATURELESS, **dict.fromkeys(("r1", "r2"), "both have the weight config.phases.gamma here")}
+    penalties: ClassVar = ("gamma",)
+    refused: ClassVar = dict.fromkeys(("r1", "r2"), "both have the weight config.phases.gamma here")
 
 
 def build(config) -> Recipe:
     data, rules, dim_z = config.data, read(Rules, config.phases), config.model.dim_z
     given = {"resolution": data.resolution, "num_classes": data.num_classes, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, image_channels=data.channels)
-    discriminator = Discriminator(**config.model.D, **given)
+    discriminator = Discriminator(**config.model.D, **given, head=terms.head(rules))
 
     def deal(view, batch, key, player):
         """A judged round of images of the same classes; the same as generated images are judged; and the key of its terms."""
         key_z, key_real, key_fake, key_pseudo, key_round, key_terms = jax.random.split(key, 6)
-        see = lambda images, labels: see_logits(view.net("D"), images, labels)[0]  # noqa: E731
+        see = lambda images, labels: view.net("D")(images, labels)[0]  # noqa: E731
         judge_real, judge_fake = (referee.judge(view, key, see) for key in (key_real, key_fake))
         generate = lambda z, labels: view.net("G")(z, labels)[0]  # noqa: E731
         labels = batch["label"]

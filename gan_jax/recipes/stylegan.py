@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Ema, Net, Network, Out, Phase, Player, Recipe, Stage, Styles, View, compute_dtype
-from gan_jax.game import checks
-from gan_jax.game.referee import Referee, see_logits
+from gan_jax.game import checks, terms
+from gan_jax.game.referee import Referee
 from gan_jax.game.round import Round
-from gan_jax.game.rules import FEATURELESS, CommonRules
+from gan_jax.game.rules import CommonRules
 from gan_jax.layers.pixels import to_float
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.stylegan2_discriminator import Discriminator
@@ -31,7 +31,8 @@ class Rules(CommonRules):
     generated_labels: str = "empirical"
 
     positive: ClassVar[tuple[str, ...]] = (*CommonRules.positive, "r1_every")
-    refused: ClassVar = {**FEATURELESS, "r1": "that weight is config.phases.gamma here"}
+    penalties: ClassVar = ("gamma",)
+    refused: ClassVar = {"r1": "that weight is config.phases.gamma here"}
 
 
 Generate = Callable[[jax.Array, jax.Array], tuple[jax.Array, Net]]  # (z, labels) -> (images, advanced generator)
@@ -70,12 +71,16 @@ def describe(
     """
     data, dim_z = config.data, config.model.dim_z
     discriminator = Discriminator(
-        **config.model.D, resolution=data.resolution, num_classes=data.num_classes, dtype=compute_dtype(config)
+        **config.model.D,
+        resolution=data.resolution,
+        num_classes=data.num_classes,
+        head=terms.head(rules),
+        dtype=compute_dtype(config),
     )
 
     def judged(view, key):
         """A `Round.judge` that prepares all images."""
-        judge = referee.judge(view, key, lambda images, labels: see_logits(view.net("D"), images, labels)[0])
+        judge = referee.judge(view, key, lambda images, labels: view.net("D")(images, labels)[0])
         return lambda images, labels, augmented=True: judge(prepare(view, images), labels, augmented)
 
     def play(view, batch, key, player):

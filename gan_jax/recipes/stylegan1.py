@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.engine.recipe import Recipe, Styles, compute_dtype
-from gan_jax.game.rules import FEATURELESS, CommonRules, read
-from gan_jax.layers.heads import Verdict
+from gan_jax.game import terms
+from gan_jax.game.rules import CommonRules, read
 from gan_jax.layers.linear import rows
 from gan_jax.losses.penalties import zero_centred_penalty
 from gan_jax.networks.progan import Discriminator
@@ -32,20 +32,22 @@ class Rules(CommonRules):
     generated_labels: str = "batch"
 
     shares: ClassVar = (*CommonRules.shares, "mixing")
-    refused: ClassVar = {**FEATURELESS, "r1": "that weight is config.phases.gamma here"}
+    penalties: ClassVar = ("gamma",)
+    refused: ClassVar = {"r1": "that weight is config.phases.gamma here"}
 
 
 def build(config) -> Recipe:
     data, rules = config.data, read(Rules, config.phases)
     given = {"resolution": data.resolution, "dtype": compute_dtype(config)}
     generator = Generator(**config.model.G, **given, num_classes=data.num_classes, image_channels=data.channels)
-    discriminator = Discriminator(**config.model.D, **given, outputs=max(data.num_classes, 1), blur=True)
+    given |= {"blur": True, "head": terms.head(rules)}
+    discriminator = Discriminator(**config.model.D, **given, outputs=max(data.num_classes, 1))
 
     def see(view, d, images, labels):
         """With classes, the logit is that of the label."""
-        outputs, d = d(images, alpha=growing.alpha(view))
-        logits = (outputs * rows(jnp.eye(data.num_classes), labels)).sum(-1) if data.num_classes else outputs[:, 0]
-        return Verdict(logits, None, {}), d
+        verdict, d = d(images, alpha=growing.alpha(view))
+        chosen = rows(jnp.eye(data.num_classes), labels) if data.num_classes else 1
+        return verdict._replace(logits=(verdict.logits * chosen).sum(-1)), d
 
     def generate(view, key, z, labels):
         key_other, key_mix, key_noise = jax.random.split(key, 3)

@@ -18,6 +18,7 @@ BAD = [  # a config on digits, overrides, what is said
     ("ali", "model.D.keep=1.5", "dropout keeps a share of 1.5: expected above 0, at most 1"),
     ("ali", "model.E.norm=self_modulated", "model.E.norm is 'self_modulated', which only a generator can have"),
     ("ali", "model.D.norm=virtual", 'D.norm is "virtual", but ali shows its networks no reference batch: take another'),
+    ("began", "phases.rotation=1.0", "rotation is 1.0, but the discriminator has no last layer for it: set it to 0"),
     ("began", "phases.step=-0.1", "phases.step is -0.1: expected 0 or more"),
     ("biggan", "train.batch_size=1", ONE_IMAGE),
     ("biggan", "phases.orthogonal=-1.0", "orthogonal is -1.0: expected 0 or more"),
@@ -26,7 +27,6 @@ BAD = [  # a config on digits, overrides, what is said
     ("biggan", "phases.loss=energy:1", "loss is 'energy:1', but the discriminator gives logits: set it to another"),
     ("biggan", "phases.loss=relativistic phases.pseudo=0.6", "reads the level of logits, for which the loss 'relativi"),
     ("biggan", "data.num_classes=0", "name is 'projection', which needs labels, but config.data.num_classes is 0"),
-    ("bigbigan", "model.F.norm=batch", "F.norm is 'batch', by which real and generated images, which F sees together"),
     ("bigbigan", "model.F.norm=conditional", "model.F.norm is 'conditional', which only a generator can have"),
     ("bigbigan", "model.G.norm=categorical", "model.G.norm is 'categorical', which needs labels"),
     (
@@ -78,9 +78,8 @@ BAD = [  # a config on digits, overrides, what is said
     ),
     ("dcgan", "phases.latent_diversity=1.0 phases.latent_sigma=0.0", "but config.phases.latent_sigma is 0: take more"),
     ("dcgan", "phases.top_k=0.5 phases.top_k_decay=1.0", "top_k_decay is 1, so that the share never falls: take less"),
-    ("r1", "phases.minibatch_discrimination=5", "is 5, but the discriminator has no head for it: set it to 0"),
+    ("r1", "phases.minibatch_discrimination=5", "is 5, which mixes the images, but config.phases.gamma penalises"),
     ("r1", "phases.r1=1.0", "phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"),
-    ("r1", "phases.rotation=1.0", "rotation is 1.0, but the discriminator has no head for it: set it to 0"),
     (
         "s3gan",
         "phases.conditioning.name=auxiliary",

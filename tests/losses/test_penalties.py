@@ -71,7 +71,11 @@ def critic():
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     network = Discriminator(16, 0, widths=(16, 12, 8), groups=(4, 3, 2), blocks=(1, 1, 1))
     variables = to_variables(tensors, places(shapes))
-    return variables["params"], shapes, lambda params, x: network.apply({"params": params}, x, jnp.zeros(len(x), int))
+    return (
+        variables["params"],
+        shapes,
+        lambda params, x: network.apply({"params": params}, x, jnp.zeros(len(x), int)).logits,
+    )
 
 
 def draw(name, shape):

@@ -80,9 +80,10 @@ def test_no_gradient_goes_from_one_level_to_another_in_training():
 def test_every_level_sees_the_label_and_has_a_logit():
     images = tuple(jnp.asarray(RANDOM.standard_normal((2, side, side, 1)), jnp.float32) for side in (4, 8, 16))
     network = lapgan.Discriminator(3, width=8, channels=4, padded=True)
-    logits, variables = network.init_with_output(jax.random.key(0), images, LABELS, train=False)
+    verdicts, variables = network.init_with_output(jax.random.key(0), images, LABELS, train=False)
+    logits = [level.logits for level in verdicts]
     assert [(level.shape, level.dtype) for level in logits] == [((2,), jnp.float32)] * 3
-    others = network.apply(variables, images, LABELS[::-1], train=False)
+    others = [level.logits for level in network.apply(variables, images, LABELS[::-1], train=False)]
     assert all(not np.allclose(one, other) for one, other in zip(logits, others, strict=True))
     z = jnp.ones((2, SMALL.latent_dim))
     drawn, variables = SMALL.init_with_output(jax.random.key(0), z, LABELS)

@@ -9,6 +9,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.networks.progan import Discriminator, Generator
 from tests.networks import plain
 from tests.networks.counting import parameters
+from tests.networks.outputs import numbers
 
 Z = np.random.RandomState(0).standard_normal((4, 6)).astype(np.float32)
 LABELS = jnp.array([0, 2, 1, 2])
@@ -114,7 +115,7 @@ def test_the_discriminator_computes_each_level(discriminator):
     network, variables = discriminator
     for side in (4, 8, 16):
         images = IMAGES[:, :side, :side]
-        outputs = network.apply(variables, images)
+        outputs = network.apply(variables, images).logits
         assert (outputs.shape, outputs.dtype) == ((4, 4), jnp.float32)
         expected = plain.discriminator(variables["params"], images, side, group=2, blur=network.blur)
         np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
@@ -122,10 +123,14 @@ def test_the_discriminator_computes_each_level(discriminator):
 
 def test_a_level_of_the_discriminator_fades_in_over_the_one_below(discriminator):
     network, variables = discriminator
-    new, old = network.apply(variables, IMAGES), network.apply(variables, plain.halved(IMAGES))
-    np.testing.assert_allclose(network.apply(variables, IMAGES, alpha=jnp.float32(1)), new, atol=1e-5)
-    np.testing.assert_allclose(network.apply(variables, IMAGES, alpha=jnp.float32(0)), old, atol=1e-5)
-    between = network.apply(variables, IMAGES, alpha=jnp.float32(0.5))
+
+    def judge(images, alpha=None):
+        return network.apply(variables, images, alpha=alpha).logits
+
+    new, old = judge(IMAGES), judge(plain.halved(IMAGES))
+    np.testing.assert_allclose(judge(IMAGES, jnp.float32(1)), new, atol=1e-5)
+    np.testing.assert_allclose(judge(IMAGES, jnp.float32(0)), old, atol=1e-5)
+    between = judge(IMAGES, jnp.float32(0.5))
     assert np.abs(between - new).max() > 1e-2
     assert np.abs(between - old).max() > 1e-2
 
@@ -150,6 +155,6 @@ def test_bfloat16_concerns_the_convolutions_and_not_the_outputs(generator, discr
         half = network.clone(dtype=jnp.bfloat16)
         shapes = jax.eval_shape(half.init, jax.random.key(0), *inputs)
         assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
-        full, half = network.apply(variables, *inputs), half.apply(variables, *inputs)
+        full, half = (numbers(each.apply(variables, *inputs)) for each in (network, half))
         assert half.dtype == jnp.float32
         assert 0 < jnp.abs(half - full).max() < 0.1 * jnp.abs(full).max()

@@ -11,6 +11,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.layers.linear import Conv
 from gan_jax.networks.resnet import Discriminator, Generator, ResidualBlock, widths
 from tests.networks.counting import count_parameters
+from tests.networks.outputs import numbers
 
 
 def block_parameters(before: int, after: int) -> int:
@@ -114,20 +115,20 @@ def test_only_the_direction_of_a_class_embedding_counts(small):
 def test_the_discriminator_s_logit_is_that_of_the_class(small):
     _, (discriminator, variables) = small[0]
     images = jnp.broadcast_to(jax.random.normal(jax.random.key(2), (1, 8, 8, 1)), (5, 8, 8, 1))
-    logits = discriminator.apply(variables, images, jnp.arange(5))
+    logits = discriminator.apply(variables, images, jnp.arange(5)).logits
     assert (logits.shape, logits.dtype) == ((5,), jnp.float32)
     shifted = jax.tree.map(lambda x: x, variables)
     shifted["params"]["output"]["bias"] += jnp.array([0, 0, 3.0, 0, 0])
-    difference = discriminator.apply(shifted, images, jnp.arange(5)) - logits
+    difference = discriminator.apply(shifted, images, jnp.arange(5)).logits - logits
     np.testing.assert_allclose(difference, [0, 0, 3, 0, 0], atol=1e-5)
 
 
 def test_one_hot_vectors_are_class_numbers_and_no_label_at_all_is_finite(small):
     for (network, variables), x in zip(small[0], (small[1], jnp.ones((3, 8, 8, 1))), strict=True):
-        numbers = network.apply(variables, x, jnp.array([0, 1, 4]))
-        vectors = network.apply(variables, x, jax.nn.one_hot(jnp.array([0, 1, 4]), 5))
-        np.testing.assert_allclose(numbers, vectors, atol=1e-6)
-        assert jnp.isfinite(network.apply(variables, x, jnp.zeros((3, 5)))).all()
+        by_number = network.apply(variables, x, jnp.array([0, 1, 4]))
+        by_vector = network.apply(variables, x, jax.nn.one_hot(jnp.array([0, 1, 4]), 5))
+        np.testing.assert_allclose(numbers(by_number), numbers(by_vector), atol=1e-6)
+        assert jnp.isfinite(numbers(network.apply(variables, x, jnp.zeros((3, 5))))).all()
 
 
 def test_downsampling_takes_means_of_3x3_pixels_with_zeros_beyond_the_edge():
@@ -139,10 +140,10 @@ def test_downsampling_takes_means_of_3x3_pixels_with_zeros_beyond_the_edge():
     params["input"]["kernel"] = params["input"]["kernel"].at[1, 1].set(1)
     pixel = 4 * 1 + 2  # row 1, column 2 of 4 x 4
     params["output"]["kernel"] = params["output"]["kernel"].at[pixel].set(1)
-    logit = discriminator.apply({"params": params}, images, jnp.zeros(1, int))
+    logit = discriminator.apply({"params": params}, images, jnp.zeros(1, int)).logits
     np.testing.assert_allclose(logit[0], images[0, 1:4, 3:6, 0].mean(), rtol=1e-5)
     params["output"]["kernel"] = jnp.zeros((16, 1)).at[0].set(1)
-    logit = discriminator.apply({"params": params}, images, jnp.zeros(1, int))
+    logit = discriminator.apply({"params": params}, images, jnp.zeros(1, int)).logits
     np.testing.assert_allclose(logit[0], images[0, :2, :2, 0].sum() / 9, rtol=1e-5)
 
 
@@ -153,7 +154,7 @@ def test_bfloat16_concerns_the_convolutions_and_not_the_logits():
     for network, x in ((generator, z), (discriminator, images)):
         variables = network.init(jax.random.key(0), x, labels)
         assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-        half = network.apply(variables, x, labels)
-        full = network.clone(dtype=jnp.float32).apply(variables, x, labels)
+        half = numbers(network.apply(variables, x, labels))
+        full = numbers(network.clone(dtype=jnp.float32).apply(variables, x, labels))
         assert half.dtype == jnp.float32
         assert 0 < jnp.abs(half - full).max() < 0.05

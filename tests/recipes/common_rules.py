@@ -7,7 +7,7 @@ import numpy as np
 from gan_jax.engine import sharding, state
 from gan_jax.engine.recipe import View
 
-# Rules by the player who pays for them; `latent_sigma` and `lecam_start` are those with which all show.
+# Rules by the player who pays for them.
 DISCRIMINATOR = {
     "gradient_penalty": 0.2,
     "dragan": 0.3,
@@ -29,14 +29,12 @@ GENERATOR = {
     "feature_matching": 1.6,
     "historical_averaging": 1e-3,
 }
-# Those of discriminators that answer more than with logits.
-ANSWERS = ("rotation", "rotation_generator", "feature_matching")
-SHOWN = ("phases.latent_sigma=1.0", "phases.lecam_start=0")
+# Without these some would not be allowed, or would not show.
+SHOWN = ("phases.latent_sigma=1.0", "phases.lecam_start=0", f"phases.rotation={DISCRIMINATOR['rotation']}")
 
 
 def weights(*refused):
-    """The rules of either player that are not refused where the discriminator gives logits alone."""
-    refused = (*refused, *ANSWERS)
+    """The rules of either player that are not refused."""
     kept = ({name: w for name, w in table.items() if name not in refused} for table in (DISCRIMINATOR, GENERATOR))
     return dict(zip("DG", kept, strict=True))
 

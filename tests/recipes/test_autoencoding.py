@@ -56,7 +56,7 @@ def test_correlation_is_pearson_s():
 
 def o_gan(recipe, current):
     """z, images of it, and codes of real and of these images, by weights `{network: tree}`."""
-    noise = jax.random.normal(jax.random.key(1), (6, recipe.networks["G"].module.dim_z))
+    noise = jax.random.normal(jax.random.split(jax.random.key(1), 5)[0], (6, recipe.networks["G"].module.dim_z))
     real = jnp.asarray(batch(side=16)["image"] / 127.5 - 1, jnp.float32)
 
     def call(params, name, *inputs):
@@ -130,7 +130,7 @@ def test_pairs_may_pay_for_the_slope_of_their_score():
             {"params": current.params[name], **stats}, *inputs, mutable=list(stats)
         )[0]
 
-    slopes = jax.jit(jax.grad(lambda x, z: call("D", x, z).sum(), argnums=(0, 1)))(real, call("E", real))
+    slopes = jax.jit(jax.grad(lambda x, z: call("D", x, z).logits.sum(), argnums=(0, 1)))(real, call("E", real))
     expected = 1.5 * sum(jnp.square(slope).reshape(6, -1).sum(1) for slope in slopes).mean()
     (values, _), (without, _) = (play(each, "both", current, batch(side=16)) for each in (recipe, plain))
     np.testing.assert_allclose(values["discriminator"] - without["discriminator"], expected, rtol=1e-3)
@@ -208,7 +208,7 @@ def test_images_latents_and_pairs_are_scored_one_by_one():
 
     code, fake = call("E", real), call("G", z, jnp.zeros(6, jnp.int32))
     scores = call("D", in_turns(real, fake), in_turns(code.mean + code.deviation * noise, z))
-    pairs = [apart(score) for score in scores]
+    pairs = [apart(score) for score in scores.logits]
     hinges = [np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean() for r, f in pairs]
     np.testing.assert_allclose(value, sum(hinges), rtol=1e-4)
     np.testing.assert_allclose(made, sum((r - f).mean() for r, f in pairs), rtol=1e-3, atol=1e-5)

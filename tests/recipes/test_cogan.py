@@ -46,12 +46,11 @@ def test_both_domains_add_up_to_the_losses():
     @functools.partial(jax.jit, static_argnums=0)
     def logits(count):
         """Of real pairs and of so many generated ones."""
-        z = jax.random.uniform(jax.random.key(1), (count, 64), minval=-1, maxval=1)
+        z = jax.random.uniform(jax.random.split(jax.random.key(1), 3)[0], (count, 64), minval=-1, maxval=1)
         variables = {"params": current.params["G"], **current.stats["G"]}
         fake, _ = networks["G"].apply(variables, z, mutable=["batch_stats"])
-        return [
-            networks["D"].apply({"params": current.params["D"]}, *pair) for pair in ((real[::2], -real[1::2]), fake)
-        ]
+        judge = functools.partial(networks["D"].apply, {"params": current.params["D"]})
+        return [[verdict.logits for verdict in judge(*pair)] for pair in ((real[::2], -real[1::2]), fake)]
 
     of_real, of_fake = logits(3)
     expected = sum(

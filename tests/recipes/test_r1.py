@@ -53,9 +53,9 @@ def test_the_penalised_loss_adds_half_gamma_times_the_squared_gradient_at_real_i
     direction = np.random.RandomState(1).normal(size=real.shape)
 
     def logits(images):
-        return view.net("D")(jnp.asarray(images, jnp.float32), batch["label"])[0]
+        return view.net("D")(jnp.asarray(images, jnp.float32), batch["label"])[0].logits
 
-    gradient = jax.vmap(jax.grad(lambda image, label: view.net("D")(image[None], label[None])[0][0]))(
+    gradient = jax.vmap(jax.grad(lambda image, label: view.net("D")(image[None], label[None])[0].logits[0]))(
         jnp.asarray(real, jnp.float32), jnp.asarray(batch["label"])
     )
     np.testing.assert_allclose(out.metrics["squared_gradient"], (gradient**2).sum((1, 2, 3)).mean(), rtol=1e-4)
@@ -69,8 +69,8 @@ def test_the_adversarial_losses_are_the_non_saturating_ones(born):
     labels = batch["label"]
     z = jax.random.normal(jax.random.split(key)[0], (BATCH, 32))
     fake, _ = view.net("G")(z, labels)
-    fake_logits, _ = view.net("D")(fake, labels)
-    real_logits, _ = view.net("D")(jnp.asarray(batch["image"] / 127.5 - 1, jnp.float32), labels)
+    fake_logits = view.net("D")(fake, labels)[0].logits
+    real_logits = view.net("D")(jnp.asarray(batch["image"] / 127.5 - 1, jnp.float32), labels)[0].logits
     expected = np.log1p(np.exp(-real_logits)).mean() + np.log1p(np.exp(fake_logits)).mean()
     np.testing.assert_allclose(loss_of(recipe, "discriminator")(view, batch, key)[0], expected, rtol=1e-4)
     expected = np.log1p(np.exp(-fake_logits)).mean()

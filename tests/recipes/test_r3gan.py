@@ -174,8 +174,6 @@ def test_common_rules_add_their_weights_times_what_the_log_names(batch):
             "config.phases.r1 is 1.0, but both have the weight config.phases.gamma here: set it to 0.0",
         ),
         (["phases.r2=1.0"], "config.phases.r2 is 1.0, but both have the weight config.phases.gamma here"),
-        (["phases.feature_matching=1.0"], "feature_matching is 1.0, but the discriminator does not tell its features"),
-        (["phases.rotation=1.0"], "rotation is 1.0, but the discriminator has no head for it"),
         (["phases.pseudo=0.6"], "pseudo reads the level of logits, for which the loss 'relativistic' does not care"),
         (["phases.label_smoothing=0.1"], "label smoothing is 0.1 with the loss 'relativistic'"),
     ],

@@ -65,7 +65,7 @@ def generated(view, key):
 
 def logits(view, images):
     """That of the label: image i has label i."""
-    return np.diagonal(view.net("D")(images, alpha=growing.alpha(view))[0])
+    return np.diagonal(view.net("D")(images, alpha=growing.alpha(view))[0].logits)
 
 
 @pytest.mark.parametrize("stage", [STANDING, FADING], ids=["standing", "fading"])
@@ -80,7 +80,7 @@ def test_the_discriminator_s_loss_is_logistic_with_half_gamma_times_r1(born, sta
     # R1 as published: with respect to images of the full resolution, which the discriminator sees averaged down.
     def score(full):
         small = full.reshape(BATCH, 8, 2, 8, 2, 1).mean((2, 4))
-        return jnp.trace(view.net("D")(small, alpha=growing.alpha(view))[0])
+        return jnp.trace(view.net("D")(small, alpha=growing.alpha(view))[0].logits)
 
     gradient = jax.jit(jax.grad(score))(real_images.repeat(2, 1).repeat(2, 2))
     squares = np.square(gradient).sum((1, 2, 3)).mean()
@@ -176,7 +176,6 @@ def test_penalties_are_those_of_images_of_the_full_resolution(born):
     ("overrides", "sentence"),
     [
         ("phases.r1=1.0", "phases.r1 is 1.0, but that weight is config.phases.gamma here: set it to 0.0"),
-        ("phases.feature_matching=1.0", "feature_matching is 1.0, but the discriminator does not tell its features"),
         ("phases.mixing=1.5", "phases.mixing is 1.5: expected 0 to 1"),
     ],
 )

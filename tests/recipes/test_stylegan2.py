@@ -275,8 +275,6 @@ def test_truncation_pulls_samples_towards_the_mean_w():
             ["phases.path_length=2.0"],
             "phases.path_length is 2.0, but that weight is config.phases.path_length_weight here, of lengths by w",
         ),
-        (["phases.feature_matching=1.0"], "feature_matching is 1.0, but the discriminator does not tell its features"),
-        (["phases.rotation=1.0"], "rotation is 1.0, but the discriminator has no head for it"),
         (["phases.loss=energy:1"], "loss is 'energy:1', but the discriminator gives logits"),
         (["phases.path_length_shrink=16"], "path_length_shrink is 16, more than the images of a microbatch"),
         (["data.resolution=24"], "resolution is 24: expected a power of two of at least 8"),

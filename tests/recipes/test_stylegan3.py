@@ -107,7 +107,7 @@ def test_the_discriminator_judges_blurred_images_and_r1_looks_through_the_blur()
 
     def expected(sigma):
         network = recipe.networks["D"].module
-        judge = lambda x: network.apply(variables, blur(x, sigma), batch["label"]).sum()  # noqa: E731
+        judge = lambda x: network.apply(variables, blur(x, sigma), batch["label"]).logits.sum()  # noqa: E731
         return jnp.square(jax.grad(judge)(real)).sum((1, 2, 3)).mean()
 
     measured, expected = jax.jit(measured, static_argnums=1), jax.jit(expected)
