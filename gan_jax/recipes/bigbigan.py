@@ -90,7 +90,7 @@ def build(config) -> Recipe:
     }
     shapes = checks.collections(networks)
     checks.statistics(config, shapes)
-    # As batch normalisation and what compares images must not mix the two kinds.
+    # Batch normalisation, and features that compare images, must not mix the two kinds.
     judges_apart = "batch_stats" in shapes["D"] or rules.minibatch_discrimination > 0
     referee = Referee(config, rules, shapes)
 

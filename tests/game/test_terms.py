@@ -147,7 +147,7 @@ def test_turns_of_images_are_to_be_told(player):
         images, labels = REAL, REAL_LABELS
         if player == "G":
             images, labels = generate(weights["G"], Z, FAKE_LABELS), FAKE_LABELS
-        turns = np.arange(COUNT) % 4
+        turns = np.arange(COUNT) // 2 % 4
         turned = np.stack([np.rot90(*pair) for pair in zip(images, turns, strict=True)])
         said = np.exp(judge(weights["D"], turned, labels).answers["rotation"])
         return -np.log(said[np.arange(COUNT), turns] / said.sum(1)).mean()

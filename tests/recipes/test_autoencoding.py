@@ -1,5 +1,7 @@
 """GANs with an encoder: who learns from what, and that reconstruction goes through both networks."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -184,6 +186,18 @@ def test_the_losses_of_vae_gan_s_three_players_are_the_published_ones():
     np.testing.assert_allclose(values["discriminator"], game, rtol=1e-4)
     assert min(prior, error) > 1e-3
     assert np.ptp(fake) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixing", ["model.F.norm=batch", "phases.minibatch_discrimination=5"])
+def test_bigbigan_judges_real_images_apart_from_generated_ones_where_images_are_mixed(mixing):
+    recipe = recipe_of("bigbigan", "model.G.dim_z=48", mixing)
+    current = state.init(recipe, 0)
+    louder = jax.tree.map(lambda weight: 2 * weight, current.params["G"])
+    others = dataclasses.replace(current, params={**current.params, "G": louder})
+    (_, one), (_, other) = (play(recipe, "discriminator", each, batch(side=16)) for each in (current, others))
+    assert one.metrics["real_logit"] == other.metrics["real_logit"]
+    assert abs(one.metrics["fake_logit"] - other.metrics["fake_logit"]) > 1e-4
 
 
 @pytest.mark.slow
