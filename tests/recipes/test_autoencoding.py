@@ -227,11 +227,10 @@ def test_images_latents_and_pairs_are_scored_one_by_one():
     np.testing.assert_allclose(value, sum(hinges), rtol=1e-4)
     np.testing.assert_allclose(made, sum((r - f).mean() for r, f in pairs), rtol=1e-3, atol=1e-5)
 
-    of_images, of_z, _ = scores
     moved = call("D", in_turns(real, fake), in_turns(z, z))
-    np.testing.assert_array_equal(moved.image, of_images)
-    assert not np.allclose(moved.latent, of_z)
-    assert not np.allclose(moved.joint, scores.joint)
+    (of_images, of_z, of_pairs), (unmoved, *others) = scores.logits, moved.logits
+    np.testing.assert_array_equal(unmoved, of_images)
+    assert not any(np.allclose(*pair) for pair in zip(others, (of_z, of_pairs), strict=True))
 
 
 def test_an_encoder_draws_from_positive_deviations():
