@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,8 @@ class Cluster:
         environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": " ".join(flags), "PYTHONPATH": str(ROOT)}
         port = free_port()
         self.processes = []
+        self._lines: list[list[str]] = [[] for _ in range(processes)]
+        self._readers = []
         for index in range(processes):
             joined = [f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={index}", TIMEOUTS]
             program = ["-c", textwrap.dedent(before[index]) + RUN] if index in before else ["-m", "gan_jax.main"]
@@ -61,21 +64,33 @@ class Cluster:
                     command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
                 )
             )
+            # All at once: one whose pipe is full waits for somebody to read it, and the others for it.
+            given = (self._lines[index], self.processes[index].stderr)
+            self._readers.append(threading.Thread(target=list.extend, args=given))
+            self._readers[index].start()
 
     def __enter__(self) -> "Cluster":
         return self
 
     def __exit__(self, *_) -> None:
-        for process in self.processes:
+        for process, reader in zip(self.processes, self._readers, strict=True):
             process.kill()
             process.wait()
+            reader.join()
             process.stderr.close()
+
+    def said(self, index: int) -> str:
+        """What a process has written to its standard error so far."""
+        return "".join(self._lines[index])
 
     def wait(self, seconds: float = 240) -> list[int]:
         """The exit codes, when all have ended."""
         end = time.monotonic() + seconds
-        self.errors = [process.communicate(timeout=max(1, end - time.monotonic()))[1] for process in self.processes]
-        return [process.returncode for process in self.processes]
+        codes = [process.wait(timeout=max(1, end - time.monotonic())) for process in self.processes]
+        for reader in self._readers:
+            reader.join()
+        self.errors = [self.said(index) for index in range(len(codes))]
+        return codes
 
     def signal(self, index: int, number: int = signal.SIGTERM) -> None:
         self.processes[index].send_signal(number)

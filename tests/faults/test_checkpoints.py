@@ -300,14 +300,13 @@ def test_one_of_two_processes_that_cannot_write_ends_both(words, tmp_path):
 # ---- SIGTERM at other moments than between two steps ----
 
 
-def compiling(process: subprocess.Popen) -> bool:
-    """Waits until it says so."""
-    return any("compiling the training step" in line for line in process.stderr)
+def until_it_compiles(cluster: Cluster) -> None:
+    wait_for(lambda: "compiling the training step" in cluster.said(0))
 
 
 def test_a_signal_while_compiling_ends_one_process_at_once(words, tmp_path):
     with started(words, tmp_path / "run", 100_000) as cluster:
-        assert compiling(cluster.processes[0])
+        until_it_compiles(cluster)
         cluster.signal(0, signal.SIGTERM)
         assert cluster.wait(10) == [-signal.SIGTERM]
     assert not (tmp_path / "run").exists()
@@ -316,7 +315,7 @@ def test_a_signal_while_compiling_ends_one_process_at_once(words, tmp_path):
 @pytest.mark.slow
 def test_a_signal_while_several_processes_compile_is_heeded_at_the_first_steps(words, tmp_path):
     with started(words, tmp_path, 100_000, processes=2) as cluster:
-        assert compiling(cluster.processes[0])
+        until_it_compiles(cluster)
         cluster.signal(1, signal.SIGTERM)
         assert cluster.wait(120) == [42, 42], cluster.errors
     (step,) = steps_of(tmp_path)
