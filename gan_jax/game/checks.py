@@ -10,7 +10,7 @@ from gan_jax.augment import augmentation
 from gan_jax.engine.recipe import Network
 from gan_jax.errors import ConfigError
 from gan_jax.game.conditioning import OF_NUMBERS, Conditioning
-from gan_jax.game.rules import CommonRules, Rules
+from gan_jax.game.rules import Changing, CommonRules, Rules
 from gan_jax.game.terms import PENALTIES
 from gan_jax.layers.normalizers import CONDITIONED, kind_of
 
@@ -65,7 +65,13 @@ def game(
 
 def _penalties(rules: CommonRules) -> list[str]:
     """Those that penalise the gradients of single images."""
-    return [name for name in (*PENALTIES, *rules.penalties) if getattr(rules, name)]
+    names = (*PENALTIES, *rules.penalties)
+    return [name for name in names if _ever(getattr(rules, name))]
+
+
+def _ever(weight: Changing) -> bool:
+    """Whether a weight, which may change over training, is anything but 0."""
+    return any((weight["start"], weight["end"])) if isinstance(weight, Mapping) else weight != 0
 
 
 def _single_images(rules: CommonRules, shapes: Shapes) -> None:

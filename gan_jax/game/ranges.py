@@ -19,6 +19,10 @@ def check(
     """
     for name in names:
         ends = section[name]
+        if hasattr(ends, "keys") and (missing := {"start", "end", "until"} - set(ends)):
+            raise ConfigError(
+                f"config.phases.{name} has no {min(missing)}: a number that changes has start, end and until"
+            )
         for value in (ends["start"], ends["end"]) if hasattr(ends, "keys") else (ends,):
             number = isinstance(value, int | float) and not isinstance(value, bool)
             integral = not whole or isinstance(value, int)

@@ -175,9 +175,23 @@ def test_common_rules_add_their_weights_times_what_the_log_names(batch):
         ),
         (["phases.r2=1.0"], "config.phases.r2 is 1.0, but both have the weight config.phases.gamma here"),
         (["phases.pseudo=0.6"], "pseudo reads the level of logits, for which the loss 'relativistic' does not care"),
+        (["phases.minibatch_discrimination=5"], "is 5, which mixes the images, but config.phases.gamma penalises"),
         (["phases.label_smoothing=0.1"], "label smoothing is 0.1 with the loss 'relativistic'"),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused_in_a_sentence(overrides, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load(config_of(*overrides))
+
+
+def test_images_may_be_compared_where_the_penalties_weigh_nothing():
+    compared = load(config_of("phases.minibatch_discrimination=5", "phases.gamma.start=0.0", "phases.gamma.end=0.0"))
+    shapes = state.abstract(compared, sharding.data_mesh(1), ()).params["D"]
+    assert shapes["minibatch"]["bias"].shape == (5,)
+
+
+def test_a_number_that_changes_has_both_ends_and_a_duration():
+    config = config_of().unlock()
+    config.phases.gamma = {"start": 1.0, "until": "10 steps"}
+    with pytest.raises(ConfigError, match="phases.gamma has no end: a number that changes has start, end and until"):
+        load(config)
